@@ -1,0 +1,102 @@
+#include <utility>
+
+#include "bindings.hpp"
+#include "spikeglm/backend/type_list.hpp"
+#include "spikeglm/basis/all.hpp"
+
+namespace spikeglm::bindings {
+namespace {
+
+BoundExpression combine(const BoundExpression& left, const BoundExpression& right,
+                        ExpressionPtr (*make)(ExpressionPtr, ExpressionPtr)) {
+    BoundExpression result{make(left.expression, right.expression), left.inputs};
+    result.inputs.insert(result.inputs.end(), right.inputs.begin(), right.inputs.end());
+    return result;
+}
+
+template <class T>
+py::array features_as(const BoundExpression& bound) {
+    const BasisDesign design(bound.expression);
+    py::array_t<T> out({design.rows(), design.cols()});
+    T* data = out.mutable_data();
+    const Monitor monitor = interruptible();
+    const py::gil_scoped_release release;
+    materialise(design, data, monitor);
+    return std::move(out);
+}
+
+}  // namespace
+
+std::unique_ptr<Design> design_of(const py::object& x) {
+    if (py::isinstance<BoundExpression>(x))
+        return std::make_unique<BasisDesign>(x.cast<const BoundExpression&>().expression);
+    return std::make_unique<DenseDesign>(matrix_view(x.cast<py::array>()));
+}
+
+void bind_basis(py::module_& m) {
+    py::class_<Basis>(m, "Basis")
+        .def(py::init([](const std::string& family, std::ptrdiff_t n_basis_funcs, int order,
+                         double width, double time_scaling, bool enforce_decay_to_zero) {
+                 return Basis(family,
+                              {n_basis_funcs, order, width, time_scaling, enforce_decay_to_zero});
+             }),
+             py::arg("family"), py::arg("n_basis_funcs"), py::arg("order") = 4,
+             py::arg("width") = 2.0, py::arg("time_scaling") = 50.0,
+             py::arg("enforce_decay_to_zero") = true)
+        .def_property_readonly("n_basis_funcs", &Basis::n_basis_funcs)
+        .def("evaluate", [](const Basis& basis, const Vector& u) {
+            const auto values = vector_view(u);
+            py::array_t<double> out({static_cast<std::ptrdiff_t>(values.size()),
+                                     basis.n_basis_funcs()});
+            basis.evaluate(values, out.mutable_data());
+            return out;
+        });
+
+    py::class_<BoundExpression>(m, "BoundExpression")
+        .def_property_readonly("shape",
+                               [](const BoundExpression& b) {
+                                   return std::pair(b.expression->rows(),
+                                                    b.expression->n_features());
+                               })
+        .def("materialise", [](const BoundExpression& bound, bool single_precision) {
+            return single_precision ? features_as<float>(bound) : features_as<double>(bound);
+        });
+
+    m.def("evaluation",
+          [](const Basis& basis, const py::array& input, const std::vector<Bounds>& bounds,
+             double fill_value) {
+              return BoundExpression{
+                  make_evaluation(basis, matrix_view(input), bounds, fill_value), {input}};
+          });
+    m.def("convolution", [](const Basis& basis, const py::array& input, std::ptrdiff_t window_size,
+                            const std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>>& epochs) {
+        std::vector<Epoch> ranges;
+        for (const auto& [begin, end] : epochs) ranges.push_back({begin, end});
+        return BoundExpression{
+            make_convolution(basis, matrix_view(input), window_size, std::move(ranges)), {input}};
+    });
+    m.def("sum_of", [](const BoundExpression& left, const BoundExpression& right) {
+        return combine(left, right, make_sum);
+    });
+    m.def("product_of", [](const BoundExpression& left, const BoundExpression& right) {
+        return combine(left, right, make_product);
+    });
+
+    py::class_<Bounds>(m, "Bounds")
+        .def(py::init([](double low, double high) { return Bounds{low, high}; }))
+        .def_readonly("low", &Bounds::low)
+        .def_readonly("high", &Bounds::high);
+    m.def("column_range", [](const py::array& input) {
+        const MatrixView view = matrix_view(input);
+        const py::gil_scoped_release release;
+        return column_range(view);
+    });
+
+    m.def("basis_families", [] {
+        std::vector<std::string> names;
+        for_each_type<BasisFamilies>([&]<class Family>(int) { names.emplace_back(Family::name); });
+        return names;
+    });
+}
+
+}  // namespace spikeglm::bindings

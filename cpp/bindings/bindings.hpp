@@ -1,0 +1,23 @@
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "array.hpp"
+#include "spikeglm/basis/expression.hpp"
+
+namespace spikeglm::bindings {
+
+/// An expression together with the arrays that it reads.
+struct BoundExpression {
+    ExpressionPtr expression;
+    std::vector<py::object> inputs;
+};
+
+/// X as a design: an array or a bound expression. The result refers to `x`, which must outlive it.
+std::unique_ptr<Design> design_of(const py::object& x);
+
+void bind_backend(py::module_& m);
+void bind_basis(py::module_& m);
+void bind_glm(py::module_& m);
+
+}  // namespace spikeglm::bindings

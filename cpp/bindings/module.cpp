@@ -1,0 +1,8 @@
+#include "bindings.hpp"
+
+PYBIND11_MODULE(_core, m) {
+    m.doc() = "Compiled core of spikeglm. Not public: use the Python modules on top of it.";
+    spikeglm::bindings::bind_backend(m);
+    spikeglm::bindings::bind_basis(m);
+    spikeglm::bindings::bind_glm(m);
+}

@@ -1,0 +1,14 @@
+#pragma once
+/// The only registry of basis families: kernels, factory, tests and documentation iterate over it.
+/// To add a family, write its header and name it here.
+
+#include <tuple>
+
+#include "spikeglm/basis/raised_cosine.hpp"
+#include "spikeglm/basis/spline.hpp"
+
+namespace spikeglm {
+
+using BasisFamilies = std::tuple<BSpline, CyclicBSpline, RaisedCosineLog>;
+
+}  // namespace spikeglm

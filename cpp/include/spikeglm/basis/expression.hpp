@@ -1,0 +1,96 @@
+#pragma once
+/// Basis expressions bound to inputs: what `a + b` and `a * b` compute, block of rows by block of
+/// rows.
+///
+/// Columns are channel-major and basis-fastest: column (c * n_basis + b) holds function b of
+/// channel c. A sum puts its terms side by side; a product is the row-wise Kronecker product, first
+/// factor slow, channel by channel.
+
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "spikeglm/basis/family.hpp"
+#include "spikeglm/design/design.hpp"
+
+namespace spikeglm {
+
+/// A family with its prepared table.
+class Basis {
+public:
+    Basis(std::string_view family, const BasisParameters& parameters);
+    [[nodiscard]] std::ptrdiff_t n_basis_funcs() const { return n_basis_funcs_; }
+    [[nodiscard]] BasisView view() const;
+
+    /// Values at u, row-major (u.size(), n_basis_funcs); 0 and 1 are the bounds.
+    void evaluate(std::span<const double> u, double* out) const;
+
+private:
+    int family_;
+    std::ptrdiff_t n_basis_funcs_;
+    int order_;
+    std::vector<double> table_;
+};
+
+class Expression {
+public:
+    virtual ~Expression() = default;
+    [[nodiscard]] virtual std::ptrdiff_t rows() const = 0;
+    /// Channels of the inputs; 0 where the columns are not channel-major.
+    [[nodiscard]] virtual std::ptrdiff_t channels() const = 0;
+    [[nodiscard]] virtual std::ptrdiff_t n_features() const = 0;
+
+    /// Writes rows [first, first + count), `stride` doubles apart.
+    virtual void fill(std::ptrdiff_t first, std::ptrdiff_t count, double* out,
+                      std::ptrdiff_t stride, Workspace& workspace) const = 0;
+};
+
+using ExpressionPtr = std::shared_ptr<const Expression>;
+
+/// Closed interval on which a basis lives.
+struct Bounds {
+    double low = 0.0;
+    double high = 1.0;
+};
+
+/// Half-open range of consecutive samples.
+struct Epoch {
+    std::ptrdiff_t begin = 0;
+    std::ptrdiff_t end = 0;
+};
+
+/// The basis at the values of each column of `input` (samples, channels), rescaled to [0, 1] by
+/// that column's bounds. A row with a value outside its bounds becomes `fill_value` in all its
+/// columns; a NaN makes the columns of its channel NaN.
+ExpressionPtr make_evaluation(const Basis& basis, const MatrixView& input,
+                              std::vector<Bounds> bounds, double fill_value);
+
+/// Causal convolution of each column with the basis on linspace(0, 1, window_size):
+///   X[t] = sum_{k < window} K[k] x[t - 1 - k],
+/// epoch by epoch; the first `window_size` rows of an epoch are NaN. Epochs are sorted and
+/// disjoint; rows outside all of them are NaN.
+ExpressionPtr make_convolution(const Basis& basis, const MatrixView& input,
+                               std::ptrdiff_t window_size, std::vector<Epoch> epochs);
+
+ExpressionPtr make_sum(ExpressionPtr left, ExpressionPtr right);
+ExpressionPtr make_product(ExpressionPtr left, ExpressionPtr right);
+
+/// An expression as a design: features are computed when a block of rows is asked for.
+class BasisDesign final : public Design {
+public:
+    explicit BasisDesign(ExpressionPtr root) : root_(std::move(root)) {}
+    [[nodiscard]] std::ptrdiff_t rows() const override { return root_->rows(); }
+    [[nodiscard]] std::ptrdiff_t cols() const override { return root_->n_features(); }
+    [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
+                                 Workspace::Frame& frame) const override;
+
+private:
+    ExpressionPtr root_;
+};
+
+/// Smallest and largest value of each column, NaN ignored; (0, 1) for a column without values.
+/// Throws std::invalid_argument with row and column of the first infinity.
+[[nodiscard]] std::vector<Bounds> column_range(const MatrixView& input);
+
+}  // namespace spikeglm

@@ -1,0 +1,32 @@
+#pragma once
+/// What a basis family is made of.
+///
+/// A family is a plain struct with
+///   name                       what users call it;
+///   prepare(parameters)        checks the parameters and lays out the table of numbers that
+///                              `evaluate` reads (knots, peaks); throws std::invalid_argument;
+///   evaluate(basis, u, out)    writes the n_basis_funcs values at u, which is in units of the
+///                              bounds: 0 at the lower bound, 1 at the upper. u is not NaN.
+/// Outside [0, 1] a family writes NaN where it is not defined.
+
+#include <cstddef>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "spikeglm/backend/kernel_table.hpp"
+
+namespace spikeglm {
+
+/// Parameters of every family; each reads those that concern it.
+struct BasisParameters {
+    std::ptrdiff_t n_basis_funcs = 5;
+    int order = 4;                      ///< splines: degree + 1
+    double width = 2.0;                 ///< raised cosines: half width of a bump in peak distances
+    double time_scaling = 50.0;         ///< raised cosine log: strength of the compression
+    bool enforce_decay_to_zero = true;  ///< raised cosine log: whether the last bump ends at u = 1
+};
+
+inline constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
+
+}  // namespace spikeglm

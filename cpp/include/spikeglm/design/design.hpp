@@ -1,0 +1,75 @@
+#pragma once
+/// Designs: things that produce rows of X. X need not exist.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "spikeglm/backend/array_view.hpp"
+#include "spikeglm/backend/row_pass.hpp"
+#include "spikeglm/backend/workspace.hpp"
+
+namespace spikeglm {
+
+/// A design matrix of rows() x cols(). `block` is called from several threads at once.
+class Design {
+public:
+    virtual ~Design() = default;
+    [[nodiscard]] virtual std::ptrdiff_t rows() const = 0;
+    [[nodiscard]] virtual std::ptrdiff_t cols() const = 0;
+
+    /// Rows [first, first + count) as float64; where they are not in memory in that form they are
+    /// written to memory taken from `frame`. NaN mark rows without features.
+    [[nodiscard]] virtual RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
+                                         Workspace::Frame& frame) const = 0;
+};
+
+/// A matrix in memory, any element type and strides. Rows of aligned float64 are not copied.
+class DenseDesign final : public Design {
+public:
+    explicit DenseDesign(const MatrixView& matrix) : matrix_(matrix) {}
+    [[nodiscard]] std::ptrdiff_t rows() const override { return matrix_.rows; }
+    [[nodiscard]] std::ptrdiff_t cols() const override { return matrix_.cols; }
+    [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
+                                 Workspace::Frame& frame) const override;
+
+private:
+    MatrixView matrix_;
+};
+
+/// Another design with rows that must not be used set to zero and `shift` subtracted from the
+/// others. Blocks that need neither pass through untouched.
+class PreparedDesign final : public Design {
+public:
+    /// `usable`: a byte per row, or empty when every row is. `shift`: one per column, or empty.
+    PreparedDesign(const Design& base, std::span<const std::uint8_t> usable,
+                   std::span<const double> shift)
+        : base_(base), usable_(usable), shift_(shift) {}
+    [[nodiscard]] std::ptrdiff_t rows() const override { return base_.rows(); }
+    [[nodiscard]] std::ptrdiff_t cols() const override { return base_.cols(); }
+    [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
+                                 Workspace::Frame& frame) const override;
+
+private:
+    const Design& base_;
+    std::span<const std::uint8_t> usable_;
+    std::span<const double> shift_;
+};
+
+/// Writes all rows to a row-major float64 or float32 matrix.
+void materialise(const Design& design, double* out, const Monitor& monitor);
+void materialise(const Design& design, float* out, const Monitor& monitor);
+
+/// Location and spread of the columns over the rows in use.
+struct ColumnMoments {
+    std::vector<double> mean;
+    std::vector<double> sd;  ///< exactly zero for a constant column
+    std::ptrdiff_t n_used = 0;
+};
+
+/// One pass over X. `used`: a byte per row; rows with a NaN in X are cleared in it and counted in
+/// `n_nan_rows`. Throws std::invalid_argument with row and column of the first infinity.
+[[nodiscard]] ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
+                                           std::ptrdiff_t& n_nan_rows, const Monitor& monitor);
+
+}  // namespace spikeglm

@@ -1,0 +1,74 @@
+#pragma once
+/// Fits generalized linear models.
+///
+/// Minimised, for each problem of a batch that shares X, is
+///   sum_i w_i loss(y_i, eta_i) / sum_i w_i + sum_j strength_j beta_j^2 / 2,
+///   eta = X beta + intercept + offset,
+/// over the rows in use: weight above zero, no NaN in X, none in that problem's y. The intercept is
+/// never penalised. Weights count repetitions: weight 2 is the row twice.
+///
+/// Where X does not identify the coefficients the answer is the limit of ridge as its strength
+/// falls to zero: of all optima the one with the smallest sum of squared coefficients.
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spikeglm/glm/likelihood.hpp"
+#include "spikeglm/solver/newton.hpp"
+
+namespace spikeglm {
+
+/// Positions in the registries; throws std::invalid_argument that lists the known names. An empty
+/// link name means the model's default.
+[[nodiscard]] LossSelector select_loss(std::string_view model, std::string_view link);
+[[nodiscard]] std::string_view default_link(std::string_view model);
+
+struct FitOptions {
+    LossSelector loss;
+    NewtonOptions newton;
+    Monitor monitor;
+};
+
+struct FitProblem {
+    Sample sample;
+    std::span<const double> strength;        ///< one per column, or empty: not penalised
+    std::span<const double> start_coef;      ///< or empty
+    double start_intercept = 0.0;            ///< read when start_coef is given
+};
+
+struct FitResult {
+    std::vector<double> coef;
+    double intercept = 0.0;
+    double dispersion = 1.0;     ///< 1, or Pearson's estimate; NaN without residual degrees of freedom
+    Status status = Status::converged;
+    int n_iterations = 0;
+    double decrement = 0.0;      ///< sqrt(g' H^-1 g) at the solution, in standard errors
+    double kkt = 0.0;            ///< max_j |g_j| / sqrt(h_jj), centred coordinates
+    double sum_of_weights = 0.0;
+    std::ptrdiff_t rank = 0;     ///< of [1, X] over the rows in use
+    std::ptrdiff_t n_used = 0;
+    std::ptrdiff_t n_dropped = 0;  ///< rows with NaN in X or y
+    std::vector<std::ptrdiff_t> aliased;    ///< columns constant over the rows in use: coefficient 0
+    std::vector<std::ptrdiff_t> separated;  ///< columns whose coefficients run to infinity
+    std::ptrdiff_t n_separated_rows = 0;
+};
+
+/// Solves each problem on its own: a result does not depend on the other problems of the batch.
+/// Throws std::invalid_argument for data the model cannot hold, naming the first offending row.
+[[nodiscard]] std::vector<FitResult> fit(const Design& design,
+                                         std::span<const FitProblem> problems,
+                                         const FitOptions& options);
+
+/// mu[i] = g^-1(X coef + intercept + offset); NaN rows of X stay NaN. `offset` may be empty.
+void predict(const Design& design, std::span<const double> coef, double intercept,
+             std::span<const double> offset, int link, double* mu, const Monitor& monitor);
+
+enum class RowQuantity { log_likelihood, deviance, variance };
+
+/// Textbook quantities row by row, NaN where y or mu is NaN.
+void row_quantity(int model, RowQuantity quantity, std::span<const double> y,
+                  std::span<const double> mu, double dispersion, double* out);
+
+}  // namespace spikeglm

@@ -1,0 +1,40 @@
+#pragma once
+/// What an observation model is made of.
+///
+/// A model is a plain struct with
+///   name                    what users call it;
+///   default_link            a link of inverse_link.hpp;
+///   canonical_link          the link with which observed and expected curvature agree, or void;
+///   mean_must_be_positive   whether mu <= 0 is outside its domain;
+///   estimates_dispersion    whether phi is estimated (Pearson) or one;
+///   support, in_support(y)  the values y may take, in words and as a test;
+///   terms<Link>(y, eta)     loss per row as a jet in eta, and its expected second derivative;
+///   variance(mu), deviance(y, mu), log_likelihood(y, mu, phi)   the textbook quantities.
+/// `loss` is -log p without the terms that do not depend on eta, and with phi = 1.
+
+#include <cmath>
+
+#include "spikeglm/glm/jet.hpp"
+
+namespace spikeglm {
+
+template <class V>
+struct RowTerms {
+    Jet<V> loss;    ///< with the first and the observed second derivative in eta
+    V expected_d2;  ///< E[loss'']: mu'^2 / V(mu)
+};
+
+/// x log y with 0 log y = 0.
+inline double x_log_y(double x, double y) { return x == 0.0 ? 0.0 : x * std::log(y); }
+
+/// log Gamma(x) without the global `signgam` that std::lgamma writes, so that threads may share it.
+inline double log_gamma(double x) {
+#if defined(__unix__) || defined(__APPLE__)
+    int sign = 0;
+    return ::lgamma_r(x, &sign);
+#else
+    return std::lgamma(x);
+#endif
+}
+
+}  // namespace spikeglm

@@ -1,0 +1,13 @@
+#pragma once
+#include "spikeglm/backend/kernel_table.hpp"
+
+namespace spikeglm {
+
+void matvec_kernel(const RowBlock& x, const double* coef, std::ptrdiff_t coef_stride,
+                   std::ptrdiff_t n_problems, double* eta, std::ptrdiff_t eta_stride);
+void transpose_matvec_kernel(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
+                             std::ptrdiff_t n_problems, double* out, std::ptrdiff_t out_stride);
+void sandwich_kernel(const RowBlock& x, const double* w, double* out, std::ptrdiff_t out_stride,
+                     double* scratch);
+
+}  // namespace spikeglm

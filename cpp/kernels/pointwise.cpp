@@ -1,0 +1,92 @@
+#include "pointwise.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "packet.hpp"
+#include "spikeglm/backend/type_list.hpp"
+#include "spikeglm/glm/inverse_link.hpp"
+#include "spikeglm/glm/observation/all.hpp"
+#include "spikeglm/glm/row_terms.hpp"
+
+namespace spikeglm {
+namespace {
+
+using math::Packet;
+using math::packet_size;
+
+/// Loads up to packet_size values; the rest is filled, so that every row takes the same path
+/// wherever it stands in a block.
+Packet load(const double* source, std::ptrdiff_t count, double fill) {
+    Packet packet(fill);
+    if (count >= packet_size)
+        packet.lanes = Packet::Lanes::Map(source);
+    else
+        packet.lanes.head(count) = Eigen::ArrayXd::Map(source, count);
+    return packet;
+}
+
+void store(const Packet& packet, std::ptrdiff_t count, double* target) {
+    std::memcpy(target, packet.lanes.data(),
+                static_cast<std::size_t>(std::min<std::ptrdiff_t>(count, packet_size)) *
+                    sizeof(double));
+}
+
+/// What fills up the last packet: inside the domain of every model and link, and without weight.
+constexpr double inert = 1.0;
+
+template <class Model, class Link, Curvature curvature>
+double row_terms_loop(std::ptrdiff_t n, const double* y, const double* eta, const double* weight,
+                      double* d1, double* d2) {
+    Packet::Lanes total = Packet::Lanes::Zero();
+    for (std::ptrdiff_t i = 0; i < n; i += packet_size) {
+        const std::ptrdiff_t count = n - i;
+        const auto t = row_terms<Model, Link, Packet>(load(y + i, count, inert),
+                                                      load(eta + i, count, inert));
+        Packet w(1.0);
+        if (weight != nullptr)
+            w = load(weight + i, count, 0.0);
+        else if (count < packet_size)
+            w.lanes.tail(packet_size - count) = 0.0;
+        const auto weighted = [&](const Packet& value) {
+            return math::select(w != Packet(0.0), w * value, Packet(0.0));
+        };
+        total += weighted(t.loss.value).lanes;
+        store(weighted(t.loss.d1), count, d1 + i);
+        if constexpr (curvature == Curvature::observed)
+            store(weighted(t.loss.d2), count, d2 + i);
+        else if constexpr (curvature == Curvature::expected)
+            store(weighted(t.expected_d2), count, d2 + i);
+    }
+    return total.sum();
+}
+
+}  // namespace
+
+double row_terms_kernel(LossSelector selector, Curvature curvature, std::ptrdiff_t n,
+                        const double* y, const double* eta, const double* weight, double* d1,
+                        double* d2) {
+    double loss = 0.0;
+    with_type<Observations>(selector.model, [&]<class Model>() {
+        with_type<InverseLinks>(selector.link, [&]<class Link>() {
+            const auto loop = curvature == Curvature::observed
+                                  ? row_terms_loop<Model, Link, Curvature::observed>
+                              : curvature == Curvature::expected
+                                  ? row_terms_loop<Model, Link, Curvature::expected>
+                                  : row_terms_loop<Model, Link, Curvature::none>;
+            loss = loop(n, y, eta, weight, d1, d2);
+        });
+    });
+    return loss;
+}
+
+void inverse_link_kernel(int link, std::ptrdiff_t n, const double* eta, double* mu) {
+    with_type<InverseLinks>(link, [&]<class Link>() {
+        for (std::ptrdiff_t i = 0; i < n; i += packet_size) {
+            const Jet<Packet> mean = Link::mean(load(eta + i, n - i, inert));
+            store(mean.value, n - i, mu + i);
+        }
+    });
+}
+
+}  // namespace spikeglm

@@ -1,0 +1,19 @@
+#include "basis_kernels.hpp"
+#include "block_products.hpp"
+#include "pointwise.hpp"
+
+#if defined(_WIN32)
+#define SPIKEGLM_KERNEL_EXPORT __declspec(dllexport)
+#else
+#define SPIKEGLM_KERNEL_EXPORT __attribute__((visibility("default")))
+#endif
+
+extern "C" SPIKEGLM_KERNEL_EXPORT const spikeglm::KernelTable* spikeglm_kernels() {
+    using namespace spikeglm;
+    static constexpr KernelTable table = {
+        kernel_abi,       "baseline",           matvec_kernel,         transpose_matvec_kernel,
+        sandwich_kernel,  row_terms_kernel,     inverse_link_kernel,   evaluate_basis_kernel,
+        convolve_kernel,
+    };
+    return &table;
+}

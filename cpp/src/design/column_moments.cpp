@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "spikeglm/design/design.hpp"
+
+namespace spikeglm {
+namespace {
+
+/// Sums of one lane: count, minimum, maximum, sum and sum of squares about an origin that lies
+/// among the data, so that the variance keeps its digits however far the data are from zero.
+struct LaneMoments {
+    std::ptrdiff_t count = 0;
+    std::ptrdiff_t n_nan_rows = 0;
+    std::vector<double> origin, low, high, sum, squares;
+
+    void add(const double* x, std::ptrdiff_t cols) {
+        if (count++ == 0) {
+            origin.assign(x, x + cols);
+            low = high = origin;
+            sum.assign(static_cast<std::size_t>(cols), 0.0);
+            squares = sum;
+        }
+        for (std::size_t c = 0; c < origin.size(); ++c) {
+            const double deviation = x[c] - origin[c];
+            low[c] = std::min(low[c], x[c]);
+            high[c] = std::max(high[c], x[c]);
+            sum[c] += deviation;
+            squares[c] += deviation * deviation;
+        }
+    }
+};
+
+[[noreturn]] void refuse_infinity(const double* row, std::ptrdiff_t cols, std::ptrdiff_t index) {
+    std::ptrdiff_t c = 0;
+    while (c < cols && !std::isinf(row[c])) ++c;
+    throw std::invalid_argument("X holds an infinite value at row " + std::to_string(index) +
+                                ", column " + std::to_string(c) +
+                                ". NaN marks missing rows; an infinity is an error upstream.");
+}
+
+}  // namespace
+
+ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
+                             std::ptrdiff_t& n_nan_rows, const Monitor& monitor) {
+    const std::ptrdiff_t cols = design.cols();
+    const RowPlan plan = RowPlan::make(design.rows(), 5 * cols);
+    std::vector<LaneMoments> lanes(static_cast<std::size_t>(plan.n_lanes));
+    Workspace workspace;
+    for_each_block(plan, monitor,
+                   [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count) {
+                       Workspace::Frame frame(workspace);
+                       const RowBlock block = design.block(first, count, frame);
+                       LaneMoments& moments = lanes[static_cast<std::size_t>(lane)];
+                       for (std::ptrdiff_t r = 0; r < count; ++r) {
+                           const double* row = block.data + r * block.stride;
+                           // 0 * x is NaN for NaN and for infinite x, and zero for all others.
+                           double probe = 0.0;
+                           for (std::ptrdiff_t c = 0; c < cols; ++c) probe += 0.0 * row[c];
+                           auto& usable = used[static_cast<std::size_t>(first + r)];
+                           if (std::isnan(probe)) {
+                               if (std::any_of(row, row + cols,
+                                               [](double v) { return std::isinf(v); }))
+                                   refuse_infinity(row, cols, first + r);
+                               usable = 0;
+                               ++moments.n_nan_rows;
+                           }
+                           if (usable) moments.add(row, cols);
+                       }
+                   });
+
+    ColumnMoments result;
+    result.mean.assign(static_cast<std::size_t>(cols), 0.0);
+    result.sd = result.mean;
+    n_nan_rows = 0;
+    const LaneMoments* first_lane = nullptr;
+    for (const LaneMoments& lane : lanes) {
+        n_nan_rows += lane.n_nan_rows;
+        result.n_used += lane.count;
+        if (first_lane == nullptr && lane.count > 0) first_lane = &lane;
+    }
+    if (first_lane == nullptr) return result;
+
+    const double n = static_cast<double>(result.n_used);
+    for (std::size_t c = 0; c < result.mean.size(); ++c) {
+        const double origin = first_lane->origin[c];
+        double low = first_lane->low[c];
+        double high = first_lane->high[c];
+        double sum = 0.0;
+        for (const LaneMoments& lane : lanes) {
+            if (lane.count == 0) continue;
+            low = std::min(low, lane.low[c]);
+            high = std::max(high, lane.high[c]);
+            sum += static_cast<double>(lane.count) * (lane.origin[c] - origin) + lane.sum[c];
+        }
+        const double mean = origin + sum / n;
+        // Each lane's squares about its own mean, plus those of the lane means about the mean.
+        double squares = 0.0;
+        for (const LaneMoments& lane : lanes) {
+            if (lane.count == 0) continue;
+            const double m = static_cast<double>(lane.count);
+            const double lane_shift = lane.sum[c] / m;
+            const double between = lane.origin[c] + lane_shift - mean;
+            squares += std::max(0.0, lane.squares[c] - m * lane_shift * lane_shift) +
+                       m * between * between;
+        }
+        result.mean[c] = low == high ? low : mean;
+        result.sd[c] = low == high ? 0.0 : std::sqrt(squares / n);
+    }
+    return result;
+}
+
+}  // namespace spikeglm

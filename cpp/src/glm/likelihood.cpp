@@ -1,0 +1,198 @@
+#include "spikeglm/glm/likelihood.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+
+#include "spikeglm/backend/kernels.hpp"
+#include "spikeglm/backend/type_list.hpp"
+#include "spikeglm/glm/observation/all.hpp"
+
+namespace spikeglm {
+namespace {
+
+/// Sums of one lane, in one vector so that lanes add as a whole:
+/// loss, sum d1, sum d2, X'd1 (p), X'd2 (p), X' diag(d2) X (p x p, lower).
+struct LaneLayout {
+    std::ptrdiff_t p;
+    bool curvature;
+
+    [[nodiscard]] std::ptrdiff_t d1() const { return 3; }
+    [[nodiscard]] std::ptrdiff_t d2() const { return 3 + p; }
+    [[nodiscard]] std::ptrdiff_t sandwich() const { return 3 + 2 * p; }
+    [[nodiscard]] std::ptrdiff_t size() const { return curvature ? 3 + 2 * p + p * p : 3 + p; }
+};
+
+double sum_of(const double* values, std::ptrdiff_t count) {
+    double sum = 0.0;
+    for (std::ptrdiff_t i = 0; i < count; ++i) sum += values[i];
+    return sum;
+}
+
+/// With its canonical link a model's observed and expected curvature are the same function.
+bool has_canonical_link(LossSelector selector) {
+    bool canonical = false;
+    with_type<Observations>(selector.model, [&]<class Model>() {
+        with_type<InverseLinks>(selector.link, [&]<class Link>() {
+            canonical = std::is_same_v<typename Model::canonical_link, Link>;
+        });
+    });
+    return canonical;
+}
+
+}  // namespace
+
+Likelihood::Likelihood(const Design& design, const Sample& sample, LossSelector selector,
+                       std::span<const double> location, std::span<const double> spread,
+                       const Monitor& monitor)
+    : design_(design),
+      sample_(sample),
+      selector_(selector),
+      location_(location),
+      spread_(spread),
+      monitor_(monitor),
+      canonical_(has_canonical_link(selector)) {}
+
+Likelihood::LinearPredictor Likelihood::in_user_units(std::span<const double> gamma) const {
+    LinearPredictor predictor{std::vector<double>(spread_.size()), gamma.back()};
+    for (std::size_t j = 0; j < spread_.size(); ++j) {
+        predictor.beta[j] = gamma[j] / spread_[j];
+        predictor.intercept -= location_[j] * predictor.beta[j];
+    }
+    return predictor;
+}
+
+bool Likelihood::unused(std::ptrdiff_t first, std::ptrdiff_t count) const {
+    if (sample_.weight.empty()) return false;
+    const auto rows = sample_.weight.subspan(static_cast<std::size_t>(first),
+                                             static_cast<std::size_t>(count));
+    return std::all_of(rows.begin(), rows.end(), [](double w) { return w == 0.0; });
+}
+
+void Likelihood::eta_of(const RowBlock& x, std::ptrdiff_t first, const LinearPredictor& predictor,
+                        bool with_offset, double* eta) const {
+    if (with_offset && !sample_.offset.empty())
+        for (std::ptrdiff_t r = 0; r < x.rows; ++r)
+            eta[r] = predictor.intercept + sample_.offset[static_cast<std::size_t>(first + r)];
+    else
+        std::fill_n(eta, x.rows, predictor.intercept);
+    kernels().matvec(x, predictor.beta.data(), x.cols, 1, eta, x.rows);
+}
+
+void Likelihood::evaluate(std::span<const double> gamma, Curvature kind, Evaluation& out) const {
+    const std::ptrdiff_t p = design_.cols();
+    const LinearPredictor predictor = in_user_units(gamma);
+    const LaneLayout layout{p, kind != Curvature::none};
+    const RowPlan plan = RowPlan::make(design_.rows(), layout.size());
+    std::vector<std::vector<double>> lanes(
+        static_cast<std::size_t>(plan.n_lanes),
+        std::vector<double>(static_cast<std::size_t>(layout.size()), 0.0));
+
+    Workspace workspace;
+    for_each_block(
+        plan, monitor_, [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count) {
+            if (unused(first, count)) return;
+            Workspace::Frame frame(workspace);
+            const RowBlock x = design_.block(first, count, frame);
+            double* sums = lanes[static_cast<std::size_t>(lane)].data();
+            double* eta = frame.take(count);
+            double* d = frame.take(2 * count);  // d1, then d2
+            eta_of(x, first, predictor, true, eta);
+            const double* weight =
+                sample_.weight.empty() ? nullptr : sample_.weight.data() + first;
+            sums[0] += kernels().row_terms(selector_, kind, count, sample_.y.data() + first, eta,
+                                           weight, d, d + count);
+            sums[1] += sum_of(d, count);
+            const bool curved = kind != Curvature::none;
+            kernels().transpose_matvec(x, d, count, curved ? 2 : 1, sums + layout.d1(), p);
+            if (!curved) return;
+            sums[2] += sum_of(d + count, count);
+            kernels().sandwich(x, d + count, sums + layout.sandwich(), p, frame.take(count * p));
+        });
+    add_lanes(lanes);
+
+    // From sums over rows to the standardised coordinates.
+    const double* sums = lanes.front().data();
+    const auto size_t_p = static_cast<std::size_t>(p);
+    out.value = sums[0];
+    out.kind = kind;
+    out.gradient.resize(size_t_p + 1);
+    for (std::size_t j = 0; j < size_t_p; ++j)
+        out.gradient[j] =
+            (sums[layout.d1() + static_cast<std::ptrdiff_t>(j)] - location_[j] * sums[1]) /
+            spread_[j];
+    out.gradient[size_t_p] = sums[1];
+    out.curvature.clear();
+    if (kind == Curvature::none) return;
+
+    const std::size_t size = size_t_p + 1;
+    out.curvature.resize(size * size);
+    const double* h = sums + layout.d2();
+    const double* sandwich = sums + layout.sandwich();
+    const double total = sums[2];
+    for (std::size_t j = 0; j < size_t_p; ++j) {
+        for (std::size_t i = j; i < size_t_p; ++i) {
+            const double centred = sandwich[i + j * size_t_p] - location_[i] * h[j] -
+                                   location_[j] * h[i] + total * location_[i] * location_[j];
+            out.curvature[i + j * size] = out.curvature[j + i * size] =
+                centred / (spread_[i] * spread_[j]);
+        }
+        out.curvature[size_t_p + j * size] = out.curvature[j + size_t_p * size] =
+            (h[j] - location_[j] * total) / spread_[j];
+    }
+    out.curvature[size_t_p + size_t_p * size] = total;
+}
+
+Likelihood::RowChange Likelihood::row_change(std::span<const double> direction,
+                                             double threshold) const {
+    const LinearPredictor predictor = in_user_units(direction);
+    RowChange change;
+    Workspace workspace;
+    for_each_block(RowPlan::make(design_.rows(), 1), monitor_,
+                   [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t count) {
+                       if (unused(first, count)) return;
+                       Workspace::Frame frame(workspace);
+                       const RowBlock x = design_.block(first, count, frame);
+                       double* eta = frame.take(count);
+                       eta_of(x, first, predictor, false, eta);
+                       for (std::ptrdiff_t r = 0; r < count; ++r) {
+                           const auto row = static_cast<std::size_t>(first + r);
+                           if (!sample_.weight.empty() && sample_.weight[row] == 0.0) continue;
+                           change.largest = std::max(change.largest, std::abs(eta[r]));
+                           change.n_above += std::abs(eta[r]) > threshold;
+                       }
+                   });
+    return change;
+}
+
+double Likelihood::pearson(std::span<const double> gamma) const {
+    const LinearPredictor predictor = in_user_units(gamma);
+    const RowPlan plan = RowPlan::make(design_.rows(), 1);
+    std::vector<std::vector<double>> lanes(static_cast<std::size_t>(plan.n_lanes),
+                                           std::vector<double>(1, 0.0));
+    Workspace workspace;
+    with_type<Observations>(selector_.model, [&]<class Model>() {
+        for_each_block(plan, monitor_,
+                       [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count) {
+                           if (unused(first, count)) return;
+                           Workspace::Frame frame(workspace);
+                           const RowBlock x = design_.block(first, count, frame);
+                           double* eta = frame.take(count);
+                           double* mu = frame.take(count);
+                           eta_of(x, first, predictor, true, eta);
+                           kernels().inverse_link(selector_.link, count, eta, mu);
+                           for (std::ptrdiff_t r = 0; r < count; ++r) {
+                               const auto row = static_cast<std::size_t>(first + r);
+                               const double w = sample_.weight.empty() ? 1.0 : sample_.weight[row];
+                               if (w == 0.0) continue;
+                               const double residual = sample_.y[row] - mu[r];
+                               lanes[static_cast<std::size_t>(lane)][0] +=
+                                   w * residual * residual / Model::variance(mu[r]);
+                           }
+                       });
+    });
+    add_lanes(lanes);
+    return lanes.front()[0];
+}
+
+}  // namespace spikeglm

@@ -1,0 +1,58 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+#include "spikeglm/backend/kernels.hpp"
+#include "spikeglm/backend/type_list.hpp"
+#include "spikeglm/glm/fit.hpp"
+#include "spikeglm/glm/observation/all.hpp"
+
+namespace spikeglm {
+
+void predict(const Design& design, std::span<const double> coef, double intercept,
+             std::span<const double> offset, int link, double* mu, const Monitor& monitor) {
+    if (static_cast<std::ptrdiff_t>(coef.size()) != design.cols())
+        throw std::invalid_argument("X has " + std::to_string(design.cols()) +
+                                    " columns, the model was fitted with " +
+                                    std::to_string(coef.size()) + ".");
+    if (!offset.empty() && static_cast<std::ptrdiff_t>(offset.size()) != design.rows())
+        throw std::invalid_argument("offset has " + std::to_string(offset.size()) +
+                                    " values, X has " + std::to_string(design.rows()) + " rows.");
+    Workspace workspace;
+    for_each_block(RowPlan::make(design.rows(), 1), monitor,
+                   [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t count) {
+                       Workspace::Frame frame(workspace);
+                       const RowBlock x = design.block(first, count, frame);
+                       double* eta = frame.take(count);
+                       for (std::ptrdiff_t r = 0; r < count; ++r)
+                           eta[r] = intercept + (offset.empty() ? 0.0 : offset[static_cast<std::size_t>(first + r)]);
+                       kernels().matvec(x, coef.data(), x.cols, 1, eta, count);
+                       kernels().inverse_link(link, count, eta, mu + first);
+                   });
+}
+
+void row_quantity(int model, RowQuantity quantity, std::span<const double> y,
+                  std::span<const double> mu, double dispersion, double* out) {
+    if (y.size() != mu.size())
+        throw std::invalid_argument("y has " + std::to_string(y.size()) +
+                                    " values, the predicted rate " + std::to_string(mu.size()) + ".");
+    with_type<Observations>(model, [&]<class Model>() {
+        for (std::size_t i = 0; i < y.size(); ++i) {
+            if (std::isnan(y[i]) || std::isnan(mu[i])) {
+                out[i] = std::numeric_limits<double>::quiet_NaN();
+                continue;
+            }
+            switch (quantity) {
+                case RowQuantity::log_likelihood:
+                    out[i] = Model::log_likelihood(y[i], mu[i], dispersion);
+                    break;
+                case RowQuantity::deviance: out[i] = Model::deviance(y[i], mu[i]); break;
+                case RowQuantity::variance: out[i] = dispersion * Model::variance(mu[i]); break;
+            }
+        }
+    });
+}
+
+}  // namespace spikeglm

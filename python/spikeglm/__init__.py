@@ -1,0 +1,32 @@
+"""Generalized linear models for neural activity, from a compiled core.
+
+The modules that most work starts from:
+
+- `spikeglm.basis`: composable bases that turn time series into features;
+- `spikeglm.glm`: models that are fitted to spike counts or continuous activity;
+- `spikeglm.goodness_of_fit`: whether a fitted model describes the data.
+"""
+
+from . import (
+    basis,
+    datasets,
+    exceptions,
+    glm,
+    goodness_of_fit,
+    observation_models,
+    regularizer,
+)
+from ._config import show_config
+from ._version import __version__
+
+__all__ = [
+    "__version__",
+    "basis",
+    "datasets",
+    "exceptions",
+    "glm",
+    "goodness_of_fit",
+    "observation_models",
+    "regularizer",
+    "show_config",
+]

@@ -1,0 +1,117 @@
+"""Checks of what users pass in: shapes, types, ranges. Done once, here."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import DataConversionWarning
+
+FloatArray = NDArray[np.float64]
+
+
+def numeric_array(values: Any, name: str) -> NDArray[Any]:
+    """Return `values` as an array of a type that the core reads, without a copy where possible.
+
+    float64, float32, integers and bool pass as they are, in any memory layout; other real types
+    (float16, longdouble, objects that are numbers, foreign byte orders) are converted.
+    """
+    if hasattr(values, "tocsr"):
+        raise TypeError(
+            f"{name} is a sparse matrix, which is not supported: pass {name}.toarray(), or a basis "
+            "design, which never builds the matrix."
+        )
+    array = np.asarray(values)
+    if np.iscomplexobj(array):
+        raise ValueError(f"{name} is complex; pass its real part, or magnitude and phase.")
+    if array.dtype.kind not in "fiub":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"{name} must hold numbers, got dtype {array.dtype}: {error}"
+            ) from None
+    if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
+        array = array.astype(np.float64)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array
+
+
+def design_matrix(values: Any, name: str = "X") -> NDArray[Any]:
+    """Return a 2-D numeric array (n_samples, n_features)."""
+    array = numeric_array(values, name)
+    if array.ndim != 2:
+        hint = f" For a single feature pass {name}[:, None]." if array.ndim == 1 else ""
+        raise ValueError(
+            f"{name} must be 2-dimensional (n_samples, n_features), got shape {array.shape}.{hint}"
+        )
+    return array
+
+
+def target_vector(values: Any, n_samples: int) -> FloatArray:
+    """Return y as float64 (n_samples,); one column is flattened with scikit-learn's warning."""
+    array = numeric_array(values, "y")
+    if array.ndim == 2 and array.shape[1] == 1:
+        warnings.warn(
+            f"y has shape {array.shape}; a 1-dimensional y was expected and y[:, 0] is used.",
+            DataConversionWarning,
+            stacklevel=4,
+        )
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"y must be 1-dimensional (n_samples,), got shape {array.shape}. "
+            "Fit several neurons with one model per column."
+        )
+    _require_length(array, n_samples, "y")
+    return array.astype(np.float64)
+
+
+def per_sample(values: Any, n_samples: int, name: str) -> FloatArray | None:
+    """Return an optional per-sample vector as float64 (n_samples,)."""
+    if values is None:
+        return None
+    array = numeric_array(values, name)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be 1-dimensional (n_samples,), got shape {array.shape}.")
+    _require_length(array, n_samples, name)
+    return array.astype(np.float64)
+
+
+def _require_length(array: NDArray[Any], n_samples: int, name: str) -> None:
+    if array.shape[0] != n_samples:
+        raise ValueError(
+            f"X and {name} must have the same number of samples, got {n_samples} and "
+            f"{array.shape[0]}."
+        )
+
+
+def whole_number(value: Any, name: str, smallest: int) -> int:
+    """Return an integer-valued number as int, at least `smallest`."""
+    if isinstance(value, bool | np.bool_) or not isinstance(
+        value, int | float | np.integer | np.floating
+    ):
+        raise TypeError(f"`{name}` must be an integer, got {value!r}.")
+    if not np.isfinite(value) or value != int(value) or value < smallest:
+        raise ValueError(f"`{name}` must be an integer of at least {smallest}, got {value!r}.")
+    return int(value)
+
+
+def bounds_pair(bounds: Any) -> tuple[float, float] | None:
+    """Return (low, high) as floats, or None."""
+    if bounds is None:
+        return None
+    try:
+        low, high = (float(bound) for bound in bounds)
+    except TypeError as error:
+        raise TypeError(f"`bounds` must be a pair of numbers, got {bounds!r}.") from error
+    except ValueError as error:
+        raise ValueError(f"`bounds` must be a pair of numbers, got {bounds!r}.") from error
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"`bounds` must be finite, got ({low}, {high}).")
+    if low >= high:
+        raise ValueError(
+            f"Lower bound is greater or equal than the upper bound: `bounds` is ({low}, {high})."
+        )
+    return low, high

@@ -1,0 +1,438 @@
+"""Composable bases: they turn time series into the columns of a design matrix.
+
+A basis is a small value object. `a + b` puts features side by side, `a * b` multiplies each
+function of `a` with each of `b`. In `mode="eval"` a basis is evaluated at the values of its input;
+in `mode="conv"` the input is convolved with the basis, causally and without the present bin.
+"""
+
+import warnings
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+
+from . import _core
+from ._validation import FloatArray, bounds_pair, numeric_array, whole_number
+from .exceptions import ConstantInputWarning, WindowWarning
+
+__all__ = [
+    "AdditiveBasis",
+    "BSplineBasis",
+    "Basis",
+    "CyclicBSplineBasis",
+    "MultiplicativeBasis",
+    "RaisedCosineBasisLog",
+]
+
+
+class Basis(ABC, BaseEstimator):  # type: ignore[misc]
+    """Base of all bases."""
+
+    @property
+    @abstractmethod
+    def n_inputs(self) -> int:
+        """Number of time series that the basis takes."""
+
+    @property
+    @abstractmethod
+    def n_basis_functions(self) -> int:
+        """Number of features for one-dimensional inputs."""
+
+    @abstractmethod
+    def _bind(self, inputs: list[NDArray[Any]]) -> _core.BoundExpression:
+        """Return the features as an expression of the core, from (n_samples, n_channels) inputs."""
+
+    @abstractmethod
+    def _evaluate(self, inputs: list[FloatArray]) -> FloatArray:
+        """Return (*shape, n_basis_functions) values at inputs of one shape."""
+
+    @abstractmethod
+    def _ranges(self) -> list[tuple[float, float]]:
+        """Return the interval of each input that `evaluate_on_grid` covers."""
+
+    def __add__(self, other: "Basis") -> "AdditiveBasis":
+        """Put the features of two bases side by side."""
+        return AdditiveBasis(self, other) if isinstance(other, Basis) else NotImplemented
+
+    def __mul__(self, other: "Basis") -> "MultiplicativeBasis":
+        """Multiply every function of this basis with every function of the other."""
+        return MultiplicativeBasis(self, other) if isinstance(other, Basis) else NotImplemented
+
+    def compute_features(self, *inputs: ArrayLike) -> NDArray[Any]:
+        """Return the features of time series, (n_samples, n_features).
+
+        Parameters
+        ----------
+        *inputs : (n_samples, ...)
+            One per input of the basis, in order of appearance, all with the same number of samples.
+            Trailing dimensions are channels: each has its own features, side by side. Any real
+            dtype; NaN marks missing samples.
+
+        Returns
+        -------
+        :
+            Columns are channel-major, functions of the basis fastest. A product is the row-wise
+            Kronecker product with the first factor slow. float32 when all inputs are float32, else
+            float64. NaN: rows of a missing sample, of a sample outside `bounds`, or without a
+            complete window.
+
+        Raises
+        ------
+        TypeError
+            The number of inputs is wrong, or one does not hold real numbers.
+        ValueError
+            Inputs differ in length, or one holds an infinity.
+        """
+        arrays = self._checked(inputs)
+        single = all(array.dtype == np.float32 for array in arrays)
+        return self._bind([_as_channels(array) for array in arrays]).materialise(single)
+
+    def evaluate(self, *inputs: ArrayLike) -> FloatArray:
+        """Return the values of the basis at points, (*shape, n_basis_functions).
+
+        All inputs have the same shape. Without bounds each input is rescaled by its own smallest
+        and largest value. Bases in conv mode give their filters, whose support is rescaled alike.
+        """
+        arrays = self._checked(inputs)
+        shapes = {array.shape for array in arrays}
+        if len(shapes) > 1:
+            raise ValueError(f"evaluate needs inputs of one shape, got {sorted(shapes)}.")
+        return self._evaluate([array.astype(np.float64) for array in arrays])
+
+    def evaluate_on_grid(self, *n_samples: int) -> tuple[FloatArray, ...]:
+        """Return a grid over the bounds of each input (or over [0, 1]) and the values on it.
+
+        Parameters
+        ----------
+        *n_samples :
+            Number of grid points, one per input.
+
+        Returns
+        -------
+        (*grids, values) :
+            Grids as `numpy.meshgrid` makes them with indexing "ij", and values of shape
+            (*n_samples, n_basis_functions). With `window_size` points, a basis in conv mode gives
+            its filters bin by bin.
+        """
+        if len(n_samples) != self.n_inputs:
+            raise TypeError(
+                f"This basis has {self.n_inputs} inputs, but {len(n_samples)} grid sizes were "
+                "given."
+            )
+        axes = [
+            np.linspace(low, high, whole_number(n, "n_samples", 1))
+            for n, (low, high) in zip(n_samples, self._ranges(), strict=True)
+        ]
+        grids = np.meshgrid(*axes, indexing="ij")
+        return (*grids, self._evaluate(list(grids)))
+
+    def _checked(self, inputs: tuple[ArrayLike, ...]) -> list[NDArray[Any]]:
+        if len(inputs) != self.n_inputs:
+            raise TypeError(
+                f"This basis requires {self.n_inputs} input(s) for evaluation, but {len(inputs)} "
+                "were provided."
+            )
+        arrays = [numeric_array(values, "a basis input") for values in inputs]
+        if any(array.ndim == 0 for array in arrays):
+            arrays = [np.atleast_1d(array) for array in arrays]
+        lengths = [array.shape[0] for array in arrays]
+        if len(set(lengths)) > 1:
+            raise ValueError(
+                "Sample size mismatch. The inputs of a basis must have the same number of samples, "
+                f"got {lengths}."
+            )
+        return arrays
+
+
+class AtomicBasis(Basis):
+    """One family of functions of one input."""
+
+    _family: ClassVar[str]
+    mode: str
+    window_size: int | None
+    bounds: tuple[float, float] | None
+    label: str | None
+    n_basis_funcs: int
+
+    @abstractmethod
+    def _core_basis(self) -> _core.Basis:
+        """Build the basis of the core; refuses parameters that are out of range."""
+
+    @property
+    def n_inputs(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def n_basis_functions(self) -> int:
+        """`n_basis_funcs`."""
+        return self.n_basis_funcs
+
+    def _check(self) -> None:
+        self._core_basis()
+        if self.mode not in ("eval", "conv"):
+            raise ValueError(f'`mode` must be "eval" or "conv", got {self.mode!r}.')
+        if self.mode == "conv":
+            if self.window_size is None:
+                raise ValueError('`window_size` (in samples) must be given with mode="conv".')
+            if isinstance(self.window_size, float | np.floating):
+                raise ValueError(f"`window_size` must be an int, got {self.window_size!r}.")
+            whole_number(self.window_size, "window_size", 1)
+            if self.bounds is not None:
+                raise ValueError('`bounds` has no meaning with mode="conv".')
+        elif self.window_size is not None:
+            raise ValueError('`window_size` has no meaning with mode="eval".')
+        bounds_pair(self.bounds)
+
+    def _bind(self, inputs: list[NDArray[Any]]) -> _core.BoundExpression:
+        self._check()
+        (array,) = inputs
+        learned = _core.column_range(array)  # refuses infinities
+        basis = self._core_basis()
+        if self.mode == "conv":
+            window = int(self.window_size or 0)
+            n_samples = array.shape[0]
+            if 0 < n_samples <= window:
+                warnings.warn(
+                    f"the convolution window of {window} samples leaves no complete sample in "
+                    f"{n_samples}: all features are NaN.",
+                    WindowWarning,
+                    stacklevel=_user_level(),
+                )
+            return _core.convolution(basis, array, window, [(0, n_samples)])
+        return _core.evaluation(basis, array, self._used_bounds(learned, array.shape[0]), np.nan)
+
+    def _used_bounds(
+        self, learned: list[_core.Bounds], n_samples: int
+    ) -> list[_core.Bounds]:
+        given = bounds_pair(self.bounds)
+        if given is not None:
+            self.bounds_ = np.array([given] * len(learned))
+            return [_core.Bounds(*given)] * len(learned)
+        if n_samples > 0 and any(bound.low == bound.high for bound in learned):
+            warnings.warn(
+                f"an input of {type(self).__name__} takes only one value, from which no range can "
+                "be learned; pass `bounds`.",
+                ConstantInputWarning,
+                stacklevel=_user_level(),
+            )
+        self.bounds_ = np.array([(bound.low, bound.high) for bound in learned])
+        return learned
+
+    def _evaluate(self, inputs: list[FloatArray]) -> FloatArray:
+        self._check()
+        (values,) = inputs
+        bounds = bounds_pair(self.bounds)
+        if bounds is None:
+            (learned,) = _core.column_range(values.reshape(-1))
+            bounds = (learned.low, learned.high)
+        scale = bounds[1] - bounds[0] if bounds[1] > bounds[0] else 1.0
+        unit = (values - bounds[0]) / scale
+        flat = self._core_basis().evaluate(unit.reshape(-1))
+        return flat.reshape(*values.shape, -1)
+
+    def _ranges(self) -> list[tuple[float, float]]:
+        return [bounds_pair(self.bounds) or (0.0, 1.0)]
+
+
+class _SplineBasis(AtomicBasis):
+    def __init__(
+        self,
+        n_basis_funcs: int,
+        mode: str = "eval",
+        order: int = 4,
+        window_size: int | None = None,
+        bounds: tuple[float, float] | None = None,
+        label: str | None = None,
+    ) -> None:
+        self.n_basis_funcs = n_basis_funcs
+        self.mode = mode
+        self.order = order
+        self.window_size = window_size
+        self.bounds = bounds
+        self.label = label
+        self._check()
+
+    def _core_basis(self) -> _core.Basis:
+        return _core.Basis(
+            self._family,
+            whole_number(self.n_basis_funcs, "n_basis_funcs", 1),
+            order=whole_number(self.order, "order", 1),
+        )
+
+
+class BSplineBasis(_SplineBasis):
+    """B-splines on equally spaced knots.
+
+    The functions are non-negative, overlap locally and sum to one between the bounds; outside they
+    are NaN. de Boor (1978), A Practical Guide to Splines, chapter IX.
+
+    Parameters
+    ----------
+    n_basis_funcs :
+        Number of functions, at least `order`.
+    mode :
+        "eval": values at the input. "conv": the input convolved with the functions.
+    order :
+        Degree + 1; 4 is cubic.
+    window_size :
+        Length of the filters in samples; conv mode only.
+    bounds :
+        (low, high), the range that the functions cover; eval mode only. None learns it from each
+        input and leaves it in `bounds_` (n_channels, 2).
+    label :
+        Name of the basis.
+    """
+
+    _family = "BSpline"
+
+
+class CyclicBSplineBasis(_SplineBasis):
+    """Periodic B-splines, for angles and phases: the two ends of the range meet smoothly.
+
+    Parameters are those of `BSplineBasis`; `order` is at least 2. For an angle pass
+    ``bounds=(0, 2 * numpy.pi)`` rather than have the period learned from the data.
+    """
+
+    _family = "CyclicBSpline"
+
+
+class RaisedCosineBasisLog(AtomicBasis):
+    """Raised-cosine bumps on a logarithmic axis: narrow for recent events, wide for remote ones.
+
+    The usual basis for spike history and coupling filters. Pillow et al. (2005), J. Neurosci.
+    25:11003; Pillow et al. (2008), Nature 454:995.
+
+    Parameters
+    ----------
+    n_basis_funcs :
+        Number of bumps, at least 2.
+    mode, window_size, bounds, label :
+        As in `BSplineBasis`.
+    width :
+        Half width of a bump in distances between peaks; above 1 and a multiple of 0.5.
+    time_scaling :
+        How strongly the axis is compressed; None means 50.
+    enforce_decay_to_zero :
+        Whether the last bump ends at the end of the range.
+    """
+
+    _family = "RaisedCosineLog"
+
+    def __init__(
+        self,
+        n_basis_funcs: int,
+        mode: str = "eval",
+        width: float = 2.0,
+        time_scaling: float | None = None,
+        enforce_decay_to_zero: bool = True,
+        window_size: int | None = None,
+        bounds: tuple[float, float] | None = None,
+        label: str | None = None,
+    ) -> None:
+        self.n_basis_funcs = n_basis_funcs
+        self.mode = mode
+        self.width = width
+        self.time_scaling = time_scaling
+        self.enforce_decay_to_zero = enforce_decay_to_zero
+        self.window_size = window_size
+        self.bounds = bounds
+        self.label = label
+        self._check()
+
+    def _core_basis(self) -> _core.Basis:
+        return _core.Basis(
+            self._family,
+            whole_number(self.n_basis_funcs, "n_basis_funcs", 1),
+            width=float(self.width),
+            time_scaling=50.0 if self.time_scaling is None else float(self.time_scaling),
+            enforce_decay_to_zero=bool(self.enforce_decay_to_zero),
+        )
+
+
+class _CompositeBasis(Basis):
+    def __init__(self, basis1: Basis, basis2: Basis, label: str | None = None) -> None:
+        self.basis1 = basis1
+        self.basis2 = basis2
+        self.label = label
+
+    @property
+    def n_inputs(self) -> int:
+        """Inputs of the first basis, then those of the second."""
+        return self.basis1.n_inputs + self.basis2.n_inputs
+
+    def _split(self, inputs: list[Any]) -> tuple[list[Any], list[Any]]:
+        n_first = self.basis1.n_inputs
+        return inputs[:n_first], inputs[n_first:]
+
+    def _bind_both(
+        self, inputs: list[NDArray[Any]]
+    ) -> tuple[_core.BoundExpression, _core.BoundExpression]:
+        first, second = self._split(inputs)
+        return self.basis1._bind(first), self.basis2._bind(second)
+
+    def _evaluate_both(self, inputs: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
+        first, second = self._split(inputs)
+        return self.basis1._evaluate(first), self.basis2._evaluate(second)
+
+    def _ranges(self) -> list[tuple[float, float]]:
+        return self.basis1._ranges() + self.basis2._ranges()
+
+
+class AdditiveBasis(_CompositeBasis):
+    """Features of two bases side by side: ``basis1 + basis2``."""
+
+    @property
+    def n_basis_functions(self) -> int:
+        """Sum of the two."""
+        return self.basis1.n_basis_functions + self.basis2.n_basis_functions
+
+    def _bind(self, inputs: list[NDArray[Any]]) -> _core.BoundExpression:
+        return _core.sum_of(*self._bind_both(inputs))
+
+    def _evaluate(self, inputs: list[FloatArray]) -> FloatArray:
+        return np.concatenate(self._evaluate_both(inputs), axis=-1)
+
+
+class MultiplicativeBasis(_CompositeBasis):
+    """Every function of one basis times every function of another: ``basis1 * basis2``.
+
+    Column ``i * n2 + j`` is function i of `basis1` times function j of `basis2`; inputs with
+    several channels are multiplied channel by channel.
+    """
+
+    @property
+    def n_basis_functions(self) -> int:
+        """Product of the two."""
+        return self.basis1.n_basis_functions * self.basis2.n_basis_functions
+
+    def _bind(self, inputs: list[NDArray[Any]]) -> _core.BoundExpression:
+        return _core.product_of(*self._bind_both(inputs))
+
+    def _evaluate(self, inputs: list[FloatArray]) -> FloatArray:
+        first, second = self._evaluate_both(inputs)
+        product = first[..., :, None] * second[..., None, :]
+        return product.reshape(*first.shape[:-1], -1)
+
+
+def _as_channels(array: NDArray[Any]) -> NDArray[Any]:
+    """Flatten all dimensions after the first into channels."""
+    if array.ndim == 1:
+        return array[:, None]
+    if 0 in array.shape[1:]:
+        raise ValueError(f"a basis input has no channels: its shape is {array.shape}.")
+    return array.reshape(array.shape[0], int(np.prod(array.shape[1:])))
+
+
+def _user_level() -> int:
+    """Return the warnings' stacklevel at which the call from outside this module stands."""
+    import sys
+
+    level = 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+        level += 1
+    return level

@@ -1,0 +1,189 @@
+"""Observation models: the distribution of y given its mean.
+
+The mathematics lives in the core, one header per model; a class here gives it a name, its
+documentation and the textbook quantities.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+
+from . import _core
+from ._links import resolve_link
+
+Aggregator = Callable[[NDArray[np.float64]], Any]
+
+
+class Observations(BaseEstimator):  # type: ignore[misc]
+    """Base of all observation models.
+
+    Parameters
+    ----------
+    inverse_link_function :
+        Inverse link that a model uses when it is given none of its own; None means the default of
+        the distribution.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, inverse_link_function: str | Callable[..., Any] | None = None) -> None:
+        self.inverse_link_function = inverse_link_function
+
+    @property
+    def default_inverse_link_function(self) -> str:
+        """Name of the inverse link that is used when none is given."""
+        return resolve_link(self.inverse_link_function, self.name)
+
+    def log_likelihood(
+        self,
+        y: ArrayLike,
+        predicted_rate: ArrayLike,
+        scale: float = 1.0,
+        aggregate_sample_scores: Aggregator = np.mean,
+    ) -> Any:
+        """Log-likelihood with all normalising constants.
+
+        Parameters
+        ----------
+        y :
+            Observations, any shape.
+        predicted_rate :
+            Mean of each observation, same shape.
+        scale :
+            Dispersion; read by models that have one.
+        aggregate_sample_scores :
+            Turns the values per sample into what is returned.
+
+        Returns
+        -------
+        :
+            The aggregate, in nats. Samples with a NaN in `y` or in the rate are left out of a
+            one-dimensional input and NaN in others.
+        """
+        return aggregate_sample_scores(self._rows("log_likelihood", y, predicted_rate, scale))
+
+    def deviance(
+        self, y: ArrayLike, predicted_rate: ArrayLike, scale: float = 1.0
+    ) -> NDArray[np.float64]:
+        """Scaled deviance of each sample, same shape as `y`; zero where the rate equals y."""
+        observed, rate = _same_shape(y, predicted_rate)
+        return self._quantity("deviance", observed, rate, scale) / scale
+
+    def pseudo_r2(
+        self,
+        y: ArrayLike,
+        predicted_rate: ArrayLike,
+        score_type: str = "pseudo-r2-McFadden",
+        scale: float = 1.0,
+        aggregate_sample_scores: Aggregator = np.mean,
+    ) -> Any:
+        """Share of the null model's misfit that the rates explain.
+
+        McFadden: 1 - LL / LL_null. Cohen: 1 - deviance / deviance_null. The null model is the mean
+        of the scored y; aggregation comes before the ratio.
+
+        Parameters
+        ----------
+        y, predicted_rate, scale, aggregate_sample_scores :
+            As in `log_likelihood`.
+        score_type :
+            "pseudo-r2-McFadden" or "pseudo-r2-Cohen".
+        """
+        quantities = {"pseudo-r2-McFadden": "log_likelihood", "pseudo-r2-Cohen": "deviance"}
+        if score_type not in quantities:
+            raise NotImplementedError(
+                f"score type {score_type!r} is not known; expected one of {', '.join(quantities)}."
+            )
+        observed, rate = _same_shape(y, predicted_rate)
+        kept = ~(np.isnan(observed) | np.isnan(rate))
+        weight = np.where(kept, 1.0, 0.0)
+        mean = np.sum(weight * np.where(kept, observed, 0.0), axis=0) / np.sum(weight, axis=0)
+        null_rate = np.broadcast_to(mean, observed.shape)
+        quantity = quantities[score_type]
+        # The deviance cancels its scale in the ratio.
+        used = scale if quantity == "log_likelihood" else 1.0
+        model = aggregate_sample_scores(self._rows(quantity, observed, rate, used))
+        null = aggregate_sample_scores(
+            self._rows(quantity, np.where(kept, observed, np.nan), null_rate, used)
+        )
+        return 1.0 - model / null
+
+    def estimate_scale(
+        self, y: ArrayLike, predicted_rate: ArrayLike, dof_resid: float
+    ) -> float:
+        """Pearson estimate of the dispersion, or 1 for models without one.
+
+        sum((y - mu)^2 / V(mu)) / dof_resid; McCullagh & Nelder (1989), eq. 4.23 and section 8.3.6.
+        """
+        if not _core.observation_models()[self.name]["estimates_dispersion"]:
+            return 1.0
+        if not dof_resid > 0:
+            raise ValueError(
+                f"`dof_resid` must be positive to estimate a dispersion, got {dof_resid}."
+            )
+        observed, rate = _same_shape(y, predicted_rate)
+        variance = self._quantity("variance", observed, rate, 1.0)
+        return float(np.nansum((observed - rate) ** 2 / variance) / dof_resid)
+
+    def _quantity(
+        self, quantity: str, y: NDArray[np.float64], rate: NDArray[np.float64], scale: float
+    ) -> NDArray[np.float64]:
+        rows = _core.row_quantity(self.name, quantity, y.ravel(), rate.ravel(), float(scale))
+        return rows.reshape(y.shape)
+
+    def _rows(
+        self, quantity: str, y: ArrayLike, predicted_rate: ArrayLike, scale: float
+    ) -> NDArray[np.float64]:
+        observed, rate = _same_shape(y, predicted_rate)
+        rows = self._quantity(quantity, observed, rate, scale)
+        return rows[~np.isnan(rows)] if rows.ndim == 1 else rows
+
+
+class PoissonObservations(Observations):
+    """Spike counts: y ~ Poisson(mu), variance mu.
+
+    Default inverse link exp, so that coefficients multiply the rate. Dispersion 1. Non-integer y
+    are accepted (quasi-likelihood); negative y are refused.
+    """
+
+    name = "Poisson"
+
+
+class GammaObservations(Observations):
+    """Positive continuous y, calcium transients for example: variance phi mu^2.
+
+    Default inverse link 1/eta (canonical); exp is the usual choice where effects multiply. The
+    dispersion phi is Pearson's estimate. y <= 0 is refused.
+    """
+
+    name = "Gamma"
+
+
+def resolve_model(model: str | Observations) -> Observations:
+    """Return an observation model given by name or as an object."""
+    if isinstance(model, Observations):
+        return model
+    classes = {cls.name: cls for cls in Observations.__subclasses__()}
+    key = str(model).split(".")[-1].removesuffix("Observations")
+    if not isinstance(model, str) or key not in classes:
+        raise ValueError(
+            f"unknown observation model {model!r}; known: {', '.join(sorted(classes))}, or an "
+            "object of spikeglm.observation_models."
+        )
+    return classes[key]()
+
+
+def _same_shape(
+    y: ArrayLike, predicted_rate: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    observed = np.asarray(y, dtype=np.float64)
+    rate = np.asarray(predicted_rate, dtype=np.float64)
+    if observed.shape != rate.shape:
+        raise ValueError(
+            f"y and the predicted rate must have the same shape, got {observed.shape} and "
+            f"{rate.shape}."
+        )
+    return observed, rate
