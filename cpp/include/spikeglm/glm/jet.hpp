@@ -29,8 +29,19 @@ Jet<V> operator-(const Jet<V>& a, const Jet<V>& b) {
 }
 
 template <class V>
+Jet<V> operator-(const Jet<V>& a, const V& constant) {
+    return {a.value - constant, a.d1, a.d2};
+}
+
+template <class V>
 Jet<V> operator*(const V& factor, const Jet<V>& a) {
     return {factor * a.value, factor * a.d1, factor * a.d2};
+}
+
+template <class V>
+Jet<V> operator*(const Jet<V>& a, const Jet<V>& b) {
+    return {a.value * b.value, a.d1 * b.value + a.value * b.d1,
+            a.d2 * b.value + V(2.0) * a.d1 * b.d1 + a.value * b.d2};
 }
 
 /// Scalar counterparts of what a packet type provides.
