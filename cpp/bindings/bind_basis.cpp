@@ -15,8 +15,7 @@ BoundExpression combine(const BoundExpression& left, const BoundExpression& righ
 }
 
 template <class T>
-py::array features_as(const BoundExpression& bound) {
-    const BasisDesign design(bound.expression);
+py::array features_as(const Design& design) {
     py::array_t<T> out({design.rows(), design.cols()});
     T* data = out.mutable_data();
     const Monitor monitor = interruptible();
@@ -25,12 +24,19 @@ py::array features_as(const BoundExpression& bound) {
     return std::move(out);
 }
 
+/// Rows of a design, by index.
+BoundDesign rows_of(
+    const BoundDesign& bound,
+    const py::array_t<std::ptrdiff_t, py::array::c_style | py::array::forcecast>& rows) {
+    std::vector<std::ptrdiff_t> indices(rows.data(), rows.data() + rows.size());
+    return {std::make_shared<RowSubset>(bound.design, std::move(indices)), bound.inputs};
+}
+
 }  // namespace
 
-std::unique_ptr<Design> design_of(const py::object& x) {
-    if (py::isinstance<BoundExpression>(x))
-        return std::make_unique<BasisDesign>(x.cast<const BoundExpression&>().expression);
-    return std::make_unique<DenseDesign>(matrix_view(x.cast<py::array>()));
+std::shared_ptr<const Design> design_of(const py::object& x) {
+    if (py::isinstance<BoundDesign>(x)) return x.cast<const BoundDesign&>().design;
+    return std::make_shared<DenseDesign>(matrix_view(x.cast<py::array>()));
 }
 
 void bind_basis(py::module_& m) {
@@ -44,6 +50,7 @@ void bind_basis(py::module_& m) {
              py::arg("width") = 2.0, py::arg("time_scaling") = 50.0,
              py::arg("enforce_decay_to_zero") = true)
         .def_property_readonly("n_basis_funcs", &Basis::n_basis_funcs)
+        .def_property_readonly("is_density", &Basis::is_density)
         .def("evaluate", [](const Basis& basis, const Vector& u) {
             const auto values = vector_view(u);
             py::array_t<double> out({static_cast<std::ptrdiff_t>(values.size()),
@@ -53,13 +60,18 @@ void bind_basis(py::module_& m) {
         });
 
     py::class_<BoundExpression>(m, "BoundExpression")
+        .def("design", [](const BoundExpression& bound) {
+            return BoundDesign{std::make_shared<BasisDesign>(bound.expression), bound.inputs};
+        });
+    py::class_<BoundDesign>(m, "BoundDesign")
         .def_property_readonly("shape",
-                               [](const BoundExpression& b) {
-                                   return std::pair(b.expression->rows(),
-                                                    b.expression->n_features());
+                               [](const BoundDesign& bound) {
+                                   return std::pair(bound.design->rows(), bound.design->cols());
                                })
-        .def("materialise", [](const BoundExpression& bound, bool single_precision) {
-            return single_precision ? features_as<float>(bound) : features_as<double>(bound);
+        .def("rows", &rows_of)
+        .def("materialise", [](const BoundDesign& bound, bool single_precision) {
+            return single_precision ? features_as<float>(*bound.design)
+                                    : features_as<double>(*bound.design);
         });
 
     m.def("evaluation",

@@ -23,7 +23,7 @@ std::vector<FitResult> fit_columns(const py::object& x, const std::vector<Vector
         start_intercept.size() != y.size())
         throw std::invalid_argument("strength, start_coef and start_intercept need an entry for "
                                     "each of the " + std::to_string(y.size()) + " columns of y.");
-    const std::unique_ptr<Design> design = design_of(x);
+    const std::shared_ptr<const Design> design = design_of(x);
     const FitOptions options{select_loss(model, link), {tolerance, max_iterations},
                              interruptible()};
     std::vector<FitProblem> problems;
@@ -37,7 +37,7 @@ std::vector<FitResult> fit_columns(const py::object& x, const std::vector<Vector
 
 py::array predict_mean(const py::object& x, const Vector& coef, double intercept,
                        const OptionalVector& offset, const std::string& link) {
-    const std::unique_ptr<Design> design = design_of(x);
+    const std::shared_ptr<const Design> design = design_of(x);
     const int link_index = index_of<InverseLinks>(link, "inverse link");
     py::array_t<double> out(design->rows());
     double* data = out.mutable_data();
@@ -108,6 +108,7 @@ void bind_glm(py::module_& m) {
         .def_property_readonly("aliased", [](const FitResult& r) { return to_array(r.aliased); })
         .def_property_readonly("separated",
                                [](const FitResult& r) { return to_array(r.separated); })
+        .def_readonly("penalised", &FitResult::penalised)
         .def_readonly("n_separated_rows", &FitResult::n_separated_rows);
 
     m.def("fit", &fit_columns, py::arg("x"), py::arg("y"), py::kw_only(), py::arg("model"),

@@ -13,8 +13,14 @@ struct BoundExpression {
     std::vector<py::object> inputs;
 };
 
-/// X as a design: an array or a bound expression. The result refers to `x`, which must outlive it.
-std::unique_ptr<Design> design_of(const py::object& x);
+/// A design together with the arrays that it reads.
+struct BoundDesign {
+    std::shared_ptr<const Design> design;
+    std::vector<py::object> inputs;
+};
+
+/// X as a design: a bound design, or an array, to which the result refers.
+std::shared_ptr<const Design> design_of(const py::object& x);
 
 void bind_backend(py::module_& m);
 void bind_basis(py::module_& m);

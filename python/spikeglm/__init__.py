@@ -10,6 +10,7 @@ The modules that most work starts from:
 from . import (
     basis,
     datasets,
+    design,
     exceptions,
     glm,
     goodness_of_fit,
@@ -23,6 +24,7 @@ __all__ = [
     "__version__",
     "basis",
     "datasets",
+    "design",
     "exceptions",
     "glm",
     "goodness_of_fit",

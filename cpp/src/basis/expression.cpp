@@ -39,6 +39,10 @@ public:
                 u[r] = (u[r] - low) / range;
             }
             kernels().evaluate_basis(basis_.view(), count, u, out + c * n_basis, stride);
+            if (!basis_.is_density()) continue;
+            for (std::ptrdiff_t r = 0; r < count; ++r)
+                for (std::ptrdiff_t b = 0; b < n_basis; ++b)
+                    out[r * stride + c * n_basis + b] /= range;
         }
         for (std::ptrdiff_t r = 0; r < count; ++r)
             if (outside[r] != 0.0) std::fill_n(out + r * stride, n_features(), fill_value_);
@@ -189,8 +193,10 @@ Basis::Basis(std::string_view family, const BasisParameters& parameters)
     if (n_basis_funcs_ < 1)
         throw std::invalid_argument("`n_basis_funcs` must be at least 1, got " +
                                     std::to_string(n_basis_funcs_) + ".");
-    with_type<BasisFamilies>(family_,
-                             [&]<class Family>() { table_ = Family::prepare(parameters); });
+    with_type<BasisFamilies>(family_, [&]<class Family>() {
+        table_ = Family::prepare(parameters);
+        if constexpr (requires { Family::is_density; }) is_density_ = Family::is_density;
+    });
 }
 
 BasisView Basis::view() const {

@@ -1,6 +1,10 @@
 #include "spikeglm/design/design.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <utility>
 
 namespace spikeglm {
 
@@ -36,6 +40,37 @@ RowBlock PreparedDesign::block(std::ptrdiff_t first, std::ptrdiff_t count,
             std::transform(from, from + source.cols, shift_.begin(), to, std::minus<>());
     }
     return {copy, count, source.cols, source.cols};
+}
+
+RowSubset::RowSubset(std::shared_ptr<const Design> base, std::vector<std::ptrdiff_t> indices)
+    : base_(std::move(base)), indices_(std::move(indices)) {
+    for (const std::ptrdiff_t index : indices_)
+        if (index < 0 || index >= base_->rows())
+            throw std::invalid_argument("row " + std::to_string(index) +
+                                        " does not exist in a design of " +
+                                        std::to_string(base_->rows()) + " rows.");
+}
+
+RowBlock RowSubset::block(std::ptrdiff_t first, std::ptrdiff_t count,
+                          Workspace::Frame& frame) const {
+    const std::ptrdiff_t* index = indices_.data() + first;
+    const auto run_length = [&](std::ptrdiff_t r) {
+        std::ptrdiff_t length = 1;
+        while (r + length < count && index[r + length] == index[r] + length) ++length;
+        return length;
+    };
+    if (count > 0 && run_length(0) == count) return base_->block(index[0], count, frame);
+
+    double* out = frame.take(count * cols());
+    for (std::ptrdiff_t r = 0; r < count;) {
+        const std::ptrdiff_t length = run_length(r);
+        Workspace::Frame inner(frame.workspace());
+        const RowBlock run = base_->block(index[r], length, inner);
+        for (std::ptrdiff_t i = 0; i < length; ++i)
+            std::copy_n(run.data + i * run.stride, run.cols, out + (r + i) * run.cols);
+        r += length;
+    }
+    return {out, count, cols(), cols()};
 }
 
 namespace {

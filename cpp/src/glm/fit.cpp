@@ -256,6 +256,8 @@ FitResult Problem::solve() {
     result.n_used = rows_.moments.n_used;
     result.n_dropped = rows_.n_dropped;
     result.sum_of_weights = rows_.sum_of_weights;
+    result.penalised = std::any_of(problem_.strength.begin(), problem_.strength.end(),
+                                   [](double strength) { return strength > 0.0; });
     result.coef.assign(p_, 0.0);
     for (std::size_t j = 0; j < p_; ++j)
         if (rows_.moments.sd[j] == 0.0) result.aliased.push_back(static_cast<std::ptrdiff_t>(j));

@@ -9,6 +9,7 @@
 
 namespace spikeglm {
 
-using BasisFamilies = std::tuple<BSpline, CyclicBSpline, RaisedCosineLog>;
+using BasisFamilies =
+    std::tuple<BSpline, CyclicBSpline, MSpline, RaisedCosineLinear, RaisedCosineLog>;
 
 }  // namespace spikeglm

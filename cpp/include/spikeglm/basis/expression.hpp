@@ -22,6 +22,8 @@ public:
     Basis(std::string_view family, const BasisParameters& parameters);
     [[nodiscard]] std::ptrdiff_t n_basis_funcs() const { return n_basis_funcs_; }
     [[nodiscard]] BasisView view() const;
+    /// Whether values are per unit of x: to be divided by the width of the bounds.
+    [[nodiscard]] bool is_density() const { return is_density_; }
 
     /// Values at u, row-major (u.size(), n_basis_funcs); 0 and 1 are the bounds.
     void evaluate(std::span<const double> u, double* out) const;
@@ -30,6 +32,7 @@ private:
     int family_;
     std::ptrdiff_t n_basis_funcs_;
     int order_;
+    bool is_density_ = false;
     std::vector<double> table_;
 };
 

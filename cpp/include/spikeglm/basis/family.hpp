@@ -7,7 +7,9 @@
 ///                              `evaluate` reads (knots, peaks); throws std::invalid_argument;
 ///   evaluate(basis, u, out)    writes the n_basis_funcs values at u, which is in units of the
 ///                              bounds: 0 at the lower bound, 1 at the upper. u is not NaN.
-/// Outside [0, 1] a family writes NaN where it is not defined.
+/// Outside [0, 1] a family writes NaN where it is not defined. A family may add
+///   is_density = true          its functions integrate to one in x: values are divided by the
+///                              width of the bounds.
 
 #include <cstddef>
 #include <limits>

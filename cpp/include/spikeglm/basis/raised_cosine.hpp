@@ -1,13 +1,14 @@
 #pragma once
-/// Raised-cosine bumps on a logarithmic axis.
+/// Raised-cosine bumps on a linear or a logarithmic axis.
 ///
-///   v = log(s u + 1) / log(s + 1),   s = time_scaling
 ///   b_j(u) = (1 + cos(clip(pi (v - p_j) / (delta width), -pi, pi))) / 2
-/// with peaks p_j equally spaced from 0 to p_last and delta = p_1 - p_0. With
+/// with peaks p_j equally spaced and delta = p_1 - p_0.
+/// Linear: v = u, peaks from 0 to 1.
+/// Logarithmic: v = log(s u + 1) / log(s + 1), s = time_scaling, peaks from 0 to p_last. With
 /// enforce_decay_to_zero p_last = 1 - width / (n + width - 1), so that the last bump ends at u = 1;
 /// without, p_last = 1.
 /// Pillow et al. (2005), J. Neurosci. 25:11003, eq. A1; Pillow et al. (2008), Nature 454:995.
-/// Cost per sample: one log and one cos per bump that does not vanish.
+/// Cost per sample: one log, and one cos per bump that does not vanish.
 
 #include <cmath>
 #include <numbers>
@@ -17,40 +18,72 @@
 
 namespace spikeglm {
 
+namespace raised_cosine_detail {
+
+inline void check(const BasisParameters& p) {
+    if (p.n_basis_funcs < 2)
+        throw std::invalid_argument(
+            "a raised-cosine basis needs `n_basis_funcs` of at least 2, got " +
+            std::to_string(p.n_basis_funcs) + ".");
+    if (!(p.width > 1.0) || !std::isfinite(p.width) || 2.0 * p.width != std::floor(2.0 * p.width))
+        throw std::invalid_argument(
+            "`width` must be larger than 1 and a multiple of 0.5, so that the bumps add up evenly; "
+            "got " +
+            std::to_string(p.width) + ".");
+}
+
+/// delta * width, then the peaks.
+inline void append_bumps(const BasisParameters& p, double last, std::vector<double>& table) {
+    const double delta = last / static_cast<double>(p.n_basis_funcs - 1);
+    table.push_back(delta * p.width);
+    for (std::ptrdiff_t j = 0; j < p.n_basis_funcs; ++j)
+        table.push_back(j + 1 == p.n_basis_funcs ? last : static_cast<double>(j) * delta);
+}
+
+/// Values at v; `bumps` as laid out by append_bumps. A NaN of v passes through.
+inline void evaluate(const double* bumps, std::ptrdiff_t n, double v, double* out) {
+    for (std::ptrdiff_t j = 0; j < n; ++j) {
+        const double phase = (v - bumps[1 + j]) / bumps[0];
+        out[j] = std::abs(phase) >= 1.0 ? 0.0 : 0.5 * (std::cos(std::numbers::pi * phase) + 1.0);
+    }
+}
+
+}  // namespace raised_cosine_detail
+
+struct RaisedCosineLinear {
+    static constexpr std::string_view name = "RaisedCosineLinear";
+
+    static std::vector<double> prepare(const BasisParameters& p) {
+        raised_cosine_detail::check(p);
+        std::vector<double> table;
+        raised_cosine_detail::append_bumps(p, 1.0, table);
+        return table;
+    }
+
+    static void evaluate(const BasisView& basis, double u, double* out) {
+        raised_cosine_detail::evaluate(basis.table, basis.n_basis_funcs, u, out);
+    }
+};
+
 struct RaisedCosineLog {
     static constexpr std::string_view name = "RaisedCosineLog";
 
-    /// Table: s, log(s + 1), delta * width, then the peaks.
+    /// Table: s, log(s + 1), then the bumps.
     static std::vector<double> prepare(const BasisParameters& p) {
-        if (p.n_basis_funcs < 2)
-            throw std::invalid_argument("a raised-cosine basis needs `n_basis_funcs` of at least 2, got " +
-                                        std::to_string(p.n_basis_funcs) + ".");
-        if (!(p.width > 1.0) || !std::isfinite(p.width) || 2.0 * p.width != std::floor(2.0 * p.width))
-            throw std::invalid_argument(
-                "`width` must be larger than 1 and a multiple of 0.5, so that the bumps add up "
-                "evenly; got " + std::to_string(p.width) + ".");
+        raised_cosine_detail::check(p);
         if (!(p.time_scaling > 0.0) || !std::isfinite(p.time_scaling))
             throw std::invalid_argument("`time_scaling` must be positive and finite, got " +
                                         std::to_string(p.time_scaling) + ".");
         const double n = static_cast<double>(p.n_basis_funcs);
         const double last = p.enforce_decay_to_zero ? 1.0 - p.width / (n + p.width - 1.0) : 1.0;
-        const double delta = last / (n - 1.0);
-        std::vector<double> table = {p.time_scaling, std::log(p.time_scaling + 1.0), delta * p.width};
-        for (std::ptrdiff_t j = 0; j < p.n_basis_funcs; ++j)
-            table.push_back(j + 1 == p.n_basis_funcs ? last : static_cast<double>(j) * delta);
+        std::vector<double> table = {p.time_scaling, std::log(p.time_scaling + 1.0)};
+        raised_cosine_detail::append_bumps(p, last, table);
         return table;
     }
 
     static void evaluate(const BasisView& basis, double u, double* out) {
-        const double* peaks = basis.table + 3;
         const double v = std::log(basis.table[0] * u + 1.0) / basis.table[1];
-        for (std::ptrdiff_t j = 0; j < basis.n_basis_funcs; ++j) {
-            const double phase = (v - peaks[j]) / basis.table[2];
-            // Written so that a NaN of v (s u <= -1) passes through.
-            out[j] = std::abs(phase) >= 1.0
-                         ? 0.0
-                         : 0.5 * (std::cos(std::numbers::pi * phase) + 1.0);
-        }
+        raised_cosine_detail::evaluate(basis.table + 2, basis.n_basis_funcs, v, out);
     }
 };
 

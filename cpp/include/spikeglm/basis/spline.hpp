@@ -1,5 +1,5 @@
 #pragma once
-/// B-splines and cyclic B-splines of any order.
+/// B-splines, M-splines and cyclic B-splines of any order.
 ///
 /// Values follow the recursion of Cox and de Boor; de Boor (1978), A Practical Guide to Splines,
 /// chapter X, algorithm BSPLVB: the `order` functions that do not vanish at u are computed
@@ -91,6 +91,26 @@ struct BSpline {
             spline_detail::find_interval(t, basis.n_basis_funcs - basis.order + 1, u);
         std::fill_n(out, basis.n_basis_funcs, 0.0);
         spline_detail::nonzero_values(t + j, basis.order, u, out + j);
+    }
+};
+
+/// M-splines: B-splines scaled so that each integrates to one, M_i = k / (t_{i+k} - t_i) B_i for
+/// order k; zero outside [0, 1]. Ramsay (1988), Statistical Science 3:425, eq. 2.
+struct MSpline {
+    static constexpr std::string_view name = "MSpline";
+    static constexpr bool is_density = true;
+
+    static std::vector<double> prepare(const BasisParameters& p) { return BSpline::prepare(p); }
+
+    static void evaluate(const BasisView& basis, double u, double* out) {
+        if (!(u >= 0.0 && u <= 1.0)) {
+            std::fill_n(out, basis.n_basis_funcs, 0.0);
+            return;
+        }
+        BSpline::evaluate(basis, u, out);
+        for (std::ptrdiff_t i = 0; i < basis.n_basis_funcs; ++i)
+            if (out[i] != 0.0)
+                out[i] *= basis.order / (basis.table[i + basis.order] - basis.table[i]);
     }
 };
 

@@ -2,6 +2,7 @@
 /// Designs: things that produce rows of X. X need not exist.
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -54,6 +55,25 @@ private:
     const Design& base_;
     std::span<const std::uint8_t> usable_;
     std::span<const double> shift_;
+};
+
+/// Rows of another design in any order; a row keeps the features that it has there (a convolved row
+/// its history). Runs of consecutive rows cost what they cost in the base; scattered rows are
+/// produced one by one.
+class RowSubset final : public Design {
+public:
+    /// Throws std::invalid_argument when an index is not a row of `base`.
+    RowSubset(std::shared_ptr<const Design> base, std::vector<std::ptrdiff_t> indices);
+    [[nodiscard]] std::ptrdiff_t rows() const override {
+        return static_cast<std::ptrdiff_t>(indices_.size());
+    }
+    [[nodiscard]] std::ptrdiff_t cols() const override { return base_->cols(); }
+    [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
+                                 Workspace::Frame& frame) const override;
+
+private:
+    std::shared_ptr<const Design> base_;
+    std::vector<std::ptrdiff_t> indices_;
 };
 
 /// Writes all rows to a row-major float64 or float32 matrix.

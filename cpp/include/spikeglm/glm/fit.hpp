@@ -53,6 +53,7 @@ struct FitResult {
     std::vector<std::ptrdiff_t> aliased;    ///< columns constant over the rows in use: coefficient 0
     std::vector<std::ptrdiff_t> separated;  ///< columns whose coefficients run to infinity
     std::ptrdiff_t n_separated_rows = 0;
+    bool penalised = false;  ///< whether any strength is above zero
 };
 
 /// Solves each problem on its own: a result does not depend on the other problems of the batch.

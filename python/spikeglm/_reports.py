@@ -1,0 +1,81 @@
+"""What a user is told about a fit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from . import _core
+from ._validation import warn
+from .exceptions import (
+    ConvergenceWarning,
+    IdentifiabilityWarning,
+    SeparationWarning,
+    SilentNeuronWarning,
+)
+
+CONVERGED = ("converged", "precision limit")
+
+_REMEDIES = {
+    "max iterations": "raise maxiter in solver_kwargs",
+    "line search failed": "scale the columns of X, add a penalty, or choose a link whose mean stays "
+    "in its domain",
+    "saddle point": "pass other init_params",
+}
+
+
+def warn_about(results: Sequence[_core.FitResult], n_features: int, neurons: Sequence[Any]) -> None:
+    """Warn once per finding; `neurons` names each result, and is empty for a single neuron."""
+    found: dict[tuple[type[Warning], str], list[int]] = {}
+    for i, result in enumerate(results):
+        for finding in _findings(result, n_features):
+            found.setdefault(finding, []).append(i)
+    for (category, message), members in found.items():
+        who = f"neuron {_listed([neurons[i] for i in members])}: " if neurons else ""
+        warn(who + message, category)
+
+
+def _findings(result: _core.FitResult, n_features: int) -> list[tuple[type[Warning], str]]:
+    if result.status == "silent":
+        message = (
+            "y is zero in every row used: the rate is fitted as exactly zero, with coefficients 0. "
+            "Leave silent neurons out."
+        )
+        return [(SilentNeuronWarning, message)]
+
+    findings: list[tuple[type[Warning], str]] = []
+    n_free = n_features - len(result.aliased) + 1
+    if len(result.aliased):
+        message = (
+            f"X is constant in column {_listed(result.aliased)} over the rows used: its effect "
+            "cannot be told from the intercept and its coefficient is 0. Leave it out."
+        )
+        findings.append((IdentifiabilityWarning, message))
+    if result.rank < n_free and not result.penalised:
+        message = (
+            f"the columns of X and the intercept are linearly dependent (rank {result.rank} of "
+            f"{n_free}): many coefficients fit equally well and the smallest are returned; "
+            "predictions are unaffected. Use Ridge, or drop columns (a B-spline basis sums to one, "
+            "like the intercept)."
+        )
+        findings.append((IdentifiabilityWarning, message))
+    if result.status == "separated":
+        columns = _listed(result.separated) if len(result.separated) else "none (intercept only)"
+        message = (
+            f"the likelihood grows without bound along columns {columns}: "
+            f"{result.n_separated_rows} rows are predicted perfectly in the limit. The other "
+            "predictions are right; those coefficients are not. Use Ridge, or drop these columns "
+            "or rows."
+        )
+        findings.append((SeparationWarning, message))
+    elif result.status not in CONVERGED:
+        message = (
+            f"the fit stopped ({result.status}) after {result.n_iterations} steps, at "
+            f"{result.decrement:.2g} standard errors from the optimum. To go on: "
+            f"{_REMEDIES[result.status]}."
+        )
+        findings.append((ConvergenceWarning, message))
+    return findings
+
+
+def _listed(names: Any) -> str:
+    shown = ", ".join(str(name) for name in names[:10])
+    return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "")
