@@ -1,5 +1,7 @@
 """Checks of what users pass in: shapes, types, ranges. Done once, here."""
 
+import os
+import sys
 import warnings
 from typing import Any
 
@@ -8,6 +10,18 @@ from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning
 
 FloatArray = NDArray[np.float64]
+
+_PACKAGE = os.path.dirname(__file__) + os.sep
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the user's code that called into this package."""
+    level = 1
+    frame = sys._getframe(0)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def numeric_array(values: Any, name: str) -> NDArray[Any]:
@@ -53,19 +67,32 @@ def target_vector(values: Any, n_samples: int) -> FloatArray:
     """Return y as float64 (n_samples,); one column is flattened with scikit-learn's warning."""
     array = numeric_array(values, "y")
     if array.ndim == 2 and array.shape[1] == 1:
-        warnings.warn(
+        warn(
             f"y has shape {array.shape}; a 1-dimensional y was expected and y[:, 0] is used.",
             DataConversionWarning,
-            stacklevel=4,
         )
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(
-            f"y must be 1-dimensional (n_samples,), got shape {array.shape}. "
-            "Fit several neurons with one model per column."
+            f"y must be 1-dimensional (n_samples,), got shape {array.shape}. Several neurons are "
+            "fitted by PopulationGLM."
         )
     _require_length(array, n_samples, "y")
     return array.astype(np.float64)
+
+
+def target_matrix(values: Any, n_samples: int) -> FloatArray:
+    """Return y as float64 (n_samples, n_neurons), a neuron's samples adjacent in memory."""
+    array = numeric_array(values, "y")
+    if array.ndim != 2:
+        hint = " For a single neuron pass y[:, None], or use GLM." if array.ndim == 1 else ""
+        raise ValueError(
+            f"y must be 2-dimensional (n_samples, n_neurons), got shape {array.shape}.{hint}"
+        )
+    if array.shape[1] == 0:
+        raise ValueError(f"y has no neurons: its shape is {array.shape}.")
+    _require_length(array, n_samples, "y")
+    return array.astype(np.float64, order="F")
 
 
 def per_sample(values: Any, n_samples: int, name: str) -> FloatArray | None:

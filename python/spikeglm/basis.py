@@ -5,7 +5,6 @@ function of `a` with each of `b`. In `mode="eval"` a basis is evaluated at the v
 in `mode="conv"` the input is convolved with the basis, causally and without the present bin.
 """
 
-import warnings
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -14,15 +13,21 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
 from . import _core
-from ._validation import FloatArray, bounds_pair, numeric_array, whole_number
+from ._timeseries import common_axis, like_input, plain
+from ._validation import FloatArray, bounds_pair, numeric_array, warn, whole_number
+from .design import Design
 from .exceptions import ConstantInputWarning, WindowWarning
+
+Epochs = list[tuple[int, int]]
 
 __all__ = [
     "AdditiveBasis",
     "BSplineBasis",
     "Basis",
     "CyclicBSplineBasis",
+    "MSplineBasis",
     "MultiplicativeBasis",
+    "RaisedCosineBasisLinear",
     "RaisedCosineBasisLog",
 ]
 
@@ -41,7 +46,7 @@ class Basis(ABC, BaseEstimator):  # type: ignore[misc]
         """Number of features for one-dimensional inputs."""
 
     @abstractmethod
-    def _bind(self, inputs: list[NDArray[Any]]) -> _core.BoundExpression:
+    def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs) -> _core.BoundExpression:
         """Return the features as an expression of the core, from (n_samples, n_channels) inputs."""
 
     @abstractmethod
@@ -60,7 +65,7 @@ class Basis(ABC, BaseEstimator):  # type: ignore[misc]
         """Multiply every function of this basis with every function of the other."""
         return MultiplicativeBasis(self, other) if isinstance(other, Basis) else NotImplemented
 
-    def compute_features(self, *inputs: ArrayLike) -> NDArray[Any]:
+    def compute_features(self, *inputs: Any) -> Any:
         """Return the features of time series, (n_samples, n_features).
 
         Parameters
@@ -68,7 +73,7 @@ class Basis(ABC, BaseEstimator):  # type: ignore[misc]
         *inputs : (n_samples, ...)
             One per input of the basis, in order of appearance, all with the same number of samples.
             Trailing dimensions are channels: each has its own features, side by side. Any real
-            dtype; NaN marks missing samples.
+            dtype; NaN marks missing samples. pynapple series are taken epoch by epoch.
 
         Returns
         -------
@@ -76,18 +81,43 @@ class Basis(ABC, BaseEstimator):  # type: ignore[misc]
             Columns are channel-major, functions of the basis fastest. A product is the row-wise
             Kronecker product with the first factor slow. float32 when all inputs are float32, else
             float64. NaN: rows of a missing sample, of a sample outside `bounds`, or without a
-            complete window.
+            complete window in their epoch. A pynapple TsdFrame, with the time axis and support of
+            the input, when an input is a pynapple series.
 
         Raises
         ------
         TypeError
             The number of inputs is wrong, or one does not hold real numbers.
         ValueError
-            Inputs differ in length, or one holds an infinity.
+            Inputs differ in length or time axis, or one holds an infinity.
+        """
+        design = self.design(*inputs)
+        return like_input(np.asarray(design), design.time_axis)
+
+    def design(self, *inputs: Any) -> Design:
+        """Return the features as a lazy design, which computes them when they are needed.
+
+        Parameters and errors are those of `compute_features`. Every estimator takes the result in
+        place of X; the features are the same, but they are never stored.
+
+        Examples
+        --------
+        >>> import numpy as np, spikeglm as nmo
+        >>> counts = np.random.default_rng(0).poisson(0.1, size=(5000, 20)).astype(np.uint8)
+        >>> history = nmo.basis.RaisedCosineBasisLog(5, mode="conv", window_size=100)
+        >>> X = history.design(counts)
+        >>> X.shape
+        (5000, 100)
+        >>> model = nmo.glm.GLM(regularizer="Ridge", regularizer_strength=1e-3)
+        >>> model.fit(X, counts[:, 0]).converged_
+        True
         """
         arrays = self._checked(inputs)
+        axis = common_axis((f"input {i}", values) for i, values in enumerate(inputs))
+        epochs = axis.epochs() if axis is not None else [(0, arrays[0].shape[0])]
         single = all(array.dtype == np.float32 for array in arrays)
-        return self._bind([_as_channels(array) for array in arrays]).materialise(single)
+        expression = self._bind([_as_channels(array) for array in arrays], epochs)
+        return Design(expression.design(), np.float32 if single else np.float64, axis)
 
     def evaluate(self, *inputs: ArrayLike) -> FloatArray:
         """Return the values of the basis at points, (*shape, n_basis_functions).
@@ -134,9 +164,9 @@ class Basis(ABC, BaseEstimator):  # type: ignore[misc]
                 f"This basis requires {self.n_inputs} input(s) for evaluation, but {len(inputs)} "
                 "were provided."
             )
-        arrays = [numeric_array(values, "a basis input") for values in inputs]
-        if any(array.ndim == 0 for array in arrays):
-            arrays = [np.atleast_1d(array) for array in arrays]
+        arrays = [
+            np.atleast_1d(numeric_array(plain(values), "a basis input")) for values in inputs
+        ]
         lengths = [array.shape[0] for array in arrays]
         if len(set(lengths)) > 1:
             raise ValueError(
@@ -186,22 +216,15 @@ class AtomicBasis(Basis):
             raise ValueError('`window_size` has no meaning with mode="eval".')
         bounds_pair(self.bounds)
 
-    def _bind(self, inputs: list[NDArray[Any]]) -> _core.BoundExpression:
+    def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs) -> _core.BoundExpression:
         self._check()
         (array,) = inputs
         learned = _core.column_range(array)  # refuses infinities
         basis = self._core_basis()
         if self.mode == "conv":
             window = int(self.window_size or 0)
-            n_samples = array.shape[0]
-            if 0 < n_samples <= window:
-                warnings.warn(
-                    f"the convolution window of {window} samples leaves no complete sample in "
-                    f"{n_samples}: all features are NaN.",
-                    WindowWarning,
-                    stacklevel=_user_level(),
-                )
-            return _core.convolution(basis, array, window, [(0, n_samples)])
+            _warn_about_short_epochs(epochs, window)
+            return _core.convolution(basis, array, window, epochs)
         return _core.evaluation(basis, array, self._used_bounds(learned, array.shape[0]), np.nan)
 
     def _used_bounds(
@@ -212,11 +235,10 @@ class AtomicBasis(Basis):
             self.bounds_ = np.array([given] * len(learned))
             return [_core.Bounds(*given)] * len(learned)
         if n_samples > 0 and any(bound.low == bound.high for bound in learned):
-            warnings.warn(
+            warn(
                 f"an input of {type(self).__name__} takes only one value, from which no range can "
                 "be learned; pass `bounds`.",
                 ConstantInputWarning,
-                stacklevel=_user_level(),
             )
         self.bounds_ = np.array([(bound.low, bound.high) for bound in learned])
         return learned
@@ -230,8 +252,11 @@ class AtomicBasis(Basis):
             bounds = (learned.low, learned.high)
         scale = bounds[1] - bounds[0] if bounds[1] > bounds[0] else 1.0
         unit = (values - bounds[0]) / scale
-        flat = self._core_basis().evaluate(unit.reshape(-1))
-        return flat.reshape(*values.shape, -1)
+        basis = self._core_basis()
+        flat = basis.evaluate(unit.reshape(-1))
+        if basis.is_density:
+            flat /= scale
+        return flat.reshape(*values.shape, basis.n_basis_funcs)
 
     def _ranges(self) -> list[tuple[float, float]]:
         return [bounds_pair(self.bounds) or (0.0, 1.0)]
@@ -297,6 +322,69 @@ class CyclicBSplineBasis(_SplineBasis):
     """
 
     _family = "CyclicBSpline"
+
+
+class MSplineBasis(_SplineBasis):
+    """M-splines: B-splines scaled so that each integrates to one over the bounds.
+
+    Ramsay (1988), Statistical Science 3:425. Parameters are those of `BSplineBasis`, but for
+    `order`, which is 2 (piecewise linear) by default; outside the bounds the features are NaN.
+    """
+
+    _family = "MSpline"
+
+    def __init__(
+        self,
+        n_basis_funcs: int,
+        mode: str = "eval",
+        order: int = 2,
+        window_size: int | None = None,
+        bounds: tuple[float, float] | None = None,
+        label: str | None = None,
+    ) -> None:
+        super().__init__(n_basis_funcs, mode, order, window_size, bounds, label)
+
+
+class RaisedCosineBasisLinear(AtomicBasis):
+    """Raised-cosine bumps with equally spaced peaks.
+
+    Pillow et al. (2005), J. Neurosci. 25:11003.
+
+    Parameters
+    ----------
+    n_basis_funcs :
+        Number of bumps, at least 2.
+    mode, window_size, bounds, label :
+        As in `BSplineBasis`.
+    width :
+        Half width of a bump in distances between peaks; above 1 and a multiple of 0.5.
+    """
+
+    _family = "RaisedCosineLinear"
+
+    def __init__(
+        self,
+        n_basis_funcs: int,
+        mode: str = "eval",
+        width: float = 2.0,
+        window_size: int | None = None,
+        bounds: tuple[float, float] | None = None,
+        label: str | None = None,
+    ) -> None:
+        self.n_basis_funcs = n_basis_funcs
+        self.mode = mode
+        self.width = width
+        self.window_size = window_size
+        self.bounds = bounds
+        self.label = label
+        self._check()
+
+    def _core_basis(self) -> _core.Basis:
+        return _core.Basis(
+            self._family,
+            whole_number(self.n_basis_funcs, "n_basis_funcs", 1),
+            width=float(self.width),
+        )
 
 
 class RaisedCosineBasisLog(AtomicBasis):
@@ -368,10 +456,10 @@ class _CompositeBasis(Basis):
         return inputs[:n_first], inputs[n_first:]
 
     def _bind_both(
-        self, inputs: list[NDArray[Any]]
+        self, inputs: list[NDArray[Any]], epochs: Epochs
     ) -> tuple[_core.BoundExpression, _core.BoundExpression]:
         first, second = self._split(inputs)
-        return self.basis1._bind(first), self.basis2._bind(second)
+        return self.basis1._bind(first, epochs), self.basis2._bind(second, epochs)
 
     def _evaluate_both(self, inputs: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
         first, second = self._split(inputs)
@@ -389,8 +477,8 @@ class AdditiveBasis(_CompositeBasis):
         """Sum of the two."""
         return self.basis1.n_basis_functions + self.basis2.n_basis_functions
 
-    def _bind(self, inputs: list[NDArray[Any]]) -> _core.BoundExpression:
-        return _core.sum_of(*self._bind_both(inputs))
+    def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs) -> _core.BoundExpression:
+        return _core.sum_of(*self._bind_both(inputs, epochs))
 
     def _evaluate(self, inputs: list[FloatArray]) -> FloatArray:
         return np.concatenate(self._evaluate_both(inputs), axis=-1)
@@ -408,8 +496,8 @@ class MultiplicativeBasis(_CompositeBasis):
         """Product of the two."""
         return self.basis1.n_basis_functions * self.basis2.n_basis_functions
 
-    def _bind(self, inputs: list[NDArray[Any]]) -> _core.BoundExpression:
-        return _core.product_of(*self._bind_both(inputs))
+    def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs) -> _core.BoundExpression:
+        return _core.product_of(*self._bind_both(inputs, epochs))
 
     def _evaluate(self, inputs: list[FloatArray]) -> FloatArray:
         first, second = self._evaluate_both(inputs)
@@ -426,13 +514,13 @@ def _as_channels(array: NDArray[Any]) -> NDArray[Any]:
     return array.reshape(array.shape[0], int(np.prod(array.shape[1:])))
 
 
-def _user_level() -> int:
-    """Return the warnings' stacklevel at which the call from outside this module stands."""
-    import sys
-
-    level = 1
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
-        frame = frame.f_back
-        level += 1
-    return level
+def _warn_about_short_epochs(epochs: Epochs, window: int) -> None:
+    short = [i for i, (begin, end) in enumerate(epochs) if 0 < end - begin <= window]
+    if short:
+        shown = ", ".join(map(str, short[:10])) + (", ..." if len(short) > 10 else "")
+        where = f"epochs {shown} of {len(epochs)}" if len(epochs) > 1 else "the input"
+        warn(
+            f"the convolution window of {window} samples leaves no complete sample in {where}: "
+            "all features are NaN there.",
+            WindowWarning,
+        )

@@ -41,7 +41,7 @@ class Observations(BaseEstimator):  # type: ignore[misc]
         self,
         y: ArrayLike,
         predicted_rate: ArrayLike,
-        scale: float = 1.0,
+        scale: float | NDArray[np.float64] = 1.0,
         aggregate_sample_scores: Aggregator = np.mean,
     ) -> Any:
         """Log-likelihood with all normalising constants.
@@ -53,17 +53,17 @@ class Observations(BaseEstimator):  # type: ignore[misc]
         predicted_rate :
             Mean of each observation, same shape.
         scale :
-            Dispersion; read by models that have one.
+            Dispersion, one number or one per neuron; read by models that have one.
         aggregate_sample_scores :
             Turns the values per sample into what is returned.
 
         Returns
         -------
         :
-            The aggregate, in nats. Samples with a NaN in `y` or in the rate are left out of a
-            one-dimensional input and NaN in others.
+            The aggregate, in nats. Samples with a NaN, in any neuron for 2-D inputs, are left out.
         """
-        return aggregate_sample_scores(self._rows("log_likelihood", y, predicted_rate, scale))
+        observed, rate = _complete(*_same_shape(y, predicted_rate))
+        return aggregate_sample_scores(self._quantity("log_likelihood", observed, rate, scale))
 
     def deviance(
         self, y: ArrayLike, predicted_rate: ArrayLike, scale: float = 1.0
@@ -77,7 +77,7 @@ class Observations(BaseEstimator):  # type: ignore[misc]
         y: ArrayLike,
         predicted_rate: ArrayLike,
         score_type: str = "pseudo-r2-McFadden",
-        scale: float = 1.0,
+        scale: float | NDArray[np.float64] = 1.0,
         aggregate_sample_scores: Aggregator = np.mean,
     ) -> Any:
         """Share of the null model's misfit that the rates explain.
@@ -97,18 +97,13 @@ class Observations(BaseEstimator):  # type: ignore[misc]
             raise NotImplementedError(
                 f"score type {score_type!r} is not known; expected one of {', '.join(quantities)}."
             )
-        observed, rate = _same_shape(y, predicted_rate)
-        kept = ~(np.isnan(observed) | np.isnan(rate))
-        weight = np.where(kept, 1.0, 0.0)
-        mean = np.sum(weight * np.where(kept, observed, 0.0), axis=0) / np.sum(weight, axis=0)
-        null_rate = np.broadcast_to(mean, observed.shape)
+        observed, rate = _complete(*_same_shape(y, predicted_rate))
+        null_rate = np.broadcast_to(observed.mean(axis=0), observed.shape)
         quantity = quantities[score_type]
         # The deviance cancels its scale in the ratio.
         used = scale if quantity == "log_likelihood" else 1.0
-        model = aggregate_sample_scores(self._rows(quantity, observed, rate, used))
-        null = aggregate_sample_scores(
-            self._rows(quantity, np.where(kept, observed, np.nan), null_rate, used)
-        )
+        model = aggregate_sample_scores(self._quantity(quantity, observed, rate, used))
+        null = aggregate_sample_scores(self._quantity(quantity, observed, null_rate, used))
         return 1.0 - model / null
 
     def estimate_scale(
@@ -129,17 +124,21 @@ class Observations(BaseEstimator):  # type: ignore[misc]
         return float(np.nansum((observed - rate) ** 2 / variance) / dof_resid)
 
     def _quantity(
-        self, quantity: str, y: NDArray[np.float64], rate: NDArray[np.float64], scale: float
+        self,
+        quantity: str,
+        y: NDArray[np.float64],
+        rate: NDArray[np.float64],
+        scale: float | NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        rows = _core.row_quantity(self.name, quantity, y.ravel(), rate.ravel(), float(scale))
-        return rows.reshape(y.shape)
-
-    def _rows(
-        self, quantity: str, y: ArrayLike, predicted_rate: ArrayLike, scale: float
-    ) -> NDArray[np.float64]:
-        observed, rate = _same_shape(y, predicted_rate)
-        rows = self._quantity(quantity, observed, rate, scale)
-        return rows[~np.isnan(rows)] if rows.ndim == 1 else rows
+        """Return a textbook quantity of each sample; `scale` may differ along the last axis."""
+        if np.ndim(scale) == 0:
+            rows = _core.row_quantity(self.name, quantity, y.ravel(), rate.ravel(), float(scale))
+            return rows.reshape(y.shape)
+        columns = [
+            self._quantity(quantity, y[..., i], rate[..., i], float(value))
+            for i, value in enumerate(np.asarray(scale))
+        ]
+        return np.stack(columns, axis=-1)
 
 
 class PoissonObservations(Observations):
@@ -187,3 +186,12 @@ def _same_shape(
             f"{rate.shape}."
         )
     return observed, rate
+
+
+def _complete(
+    y: NDArray[np.float64], rate: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Leave out the samples (rows) with a NaN."""
+    missing = np.isnan(y) | np.isnan(rate)
+    kept = ~missing.any(axis=tuple(range(1, missing.ndim)))
+    return y[kept], rate[kept]

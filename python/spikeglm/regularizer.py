@@ -1,5 +1,6 @@
 """Penalties on the coefficients. The intercept is never penalised."""
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -7,17 +8,26 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 
-class Regularizer(BaseEstimator):  # type: ignore[misc]
-    """Base of all regularizers. The strength belongs to the model."""
+class Regularizer(ABC, BaseEstimator):  # type: ignore[misc]
+    """Base of all regularizers.
+
+    Parameters
+    ----------
+    regularizer_strength :
+        The strength, which may be given here or to the model: None here leaves it to the model.
+    """
 
     allowed_solvers: ClassVar[tuple[str, ...]] = ("Newton",)
     default_solver: ClassVar[str] = "Newton"
 
+    def __init__(self, regularizer_strength: Any = None) -> None:
+        self.regularizer_strength = regularizer_strength
+
+    @abstractmethod
     def coefficient_strengths(
-        self, strength: Any, n_features: int
-    ) -> NDArray[np.float64] | None:
-        """Return the quadratic strength of each coefficient, or None for no penalty."""
-        raise NotImplementedError
+        self, strength: Any, n_features: int, n_neurons: int
+    ) -> list[NDArray[np.float64] | None]:
+        """Return the quadratic strength of each coefficient, or None, for each neuron."""
 
 
 class UnRegularized(Regularizer):
@@ -27,13 +37,16 @@ class UnRegularized(Regularizer):
     strength falls to zero and warns.
     """
 
-    def coefficient_strengths(self, strength: Any, n_features: int) -> None:
-        """Return None: nothing is penalised."""
+    def coefficient_strengths(
+        self, strength: Any, n_features: int, n_neurons: int
+    ) -> list[NDArray[np.float64] | None]:
+        """Return None for each neuron: nothing is penalised."""
         if strength is not None:
             raise ValueError(
                 f"UnRegularized takes no strength, got regularizer_strength={strength!r}; "
                 'choose regularizer="Ridge" or leave it None.'
             )
+        return [None] * n_neurons
 
 
 class Ridge(Regularizer):
@@ -44,26 +57,42 @@ class Ridge(Regularizer):
     """
 
     def coefficient_strengths(
-        self, strength: Any, n_features: int
-    ) -> NDArray[np.float64] | None:
-        """Return one strength per coefficient, or None where all are zero."""
+        self, strength: Any, n_features: int, n_neurons: int
+    ) -> list[NDArray[np.float64] | None]:
+        """Return one strength per coefficient for each neuron, None where all are zero."""
         try:
             values = np.asarray(1.0 if strength is None else strength, dtype=np.float64)
         except (TypeError, ValueError):
             raise TypeError(
                 f"`regularizer_strength` must be a number or an array, got {strength!r}."
             ) from None
-        if values.shape not in ((), (n_features,)):
+        if values.shape not in ((), (n_features,), (n_features, n_neurons)):
             raise ValueError(
-                "`regularizer_strength` must be a number or have one value for each of the "
-                f"{n_features} coefficients, got shape {values.shape}."
+                "`regularizer_strength` must be a number or have one value for each coefficient, "
+                f"shape {(n_features,)} or {(n_features, n_neurons)}; got shape {values.shape}."
             )
         if not np.all(np.isfinite(values) & (values >= 0.0)):
             raise ValueError(
                 f"`regularizer_strength` must be finite and not negative, got {strength!r}."
             )
+        if values.ndim == 1:
+            values = values[:, None]
+        columns = np.broadcast_to(values, (n_features, n_neurons)).T
         # Zero strength is no penalty, to the bit.
-        return np.broadcast_to(values, (n_features,)).copy() if np.any(values > 0.0) else None
+        return [column.copy() if np.any(column > 0.0) else None for column in columns]
+
+
+def resolve_strength(of_model: Any, regularizer: Regularizer) -> Any:
+    """Return the strength that was given to the model or to its regularizer."""
+    own = regularizer.regularizer_strength
+    if of_model is None or own is None:
+        return own if of_model is None else of_model
+    if not np.array_equal(np.asarray(of_model), np.asarray(own)):
+        raise ValueError(
+            f"the model has regularizer_strength={of_model!r} and its regularizer has "
+            f"regularizer_strength={own!r}: give one of them."
+        )
+    return of_model
 
 
 def resolve_regularizer(regularizer: str | Regularizer | None) -> Regularizer:
