@@ -12,7 +12,8 @@ from .exceptions import (
     SilentNeuronWarning,
 )
 
-CONVERGED = ("converged", "precision limit")
+# A silent neuron's rate of zero is its exact optimum.
+CONVERGED = ("converged", "precision limit", "silent")
 
 _REMEDIES = {
     "max iterations": "raise maxiter in solver_kwargs",

@@ -1,7 +1,6 @@
 """Generalized linear models."""
 
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,21 +9,151 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from . import _core
 from ._links import resolve_link
-from ._validation import design_matrix, per_sample, target_vector, whole_number
-from .exceptions import (
-    ConvergenceWarning,
-    IdentifiabilityWarning,
-    NotFittedError,
-    SeparationWarning,
-    SilentNeuronWarning,
+from ._reports import CONVERGED, warn_about
+from ._timeseries import TimeAxis, common_axis, like_input, plain, time_axis
+from ._validation import (
+    FloatArray,
+    design_matrix,
+    per_sample,
+    target_matrix,
+    target_vector,
+    whole_number,
 )
+from .design import Design
+from .exceptions import NotFittedError
 from .observation_models import Aggregator, Observations, resolve_model
-from .regularizer import Regularizer, resolve_regularizer
+from .regularizer import Regularizer, resolve_regularizer, resolve_strength
 
-_CONVERGED = ("converged", "precision limit")
+__all__ = ["GLM", "PopulationGLM"]
+
+InitParams = tuple[ArrayLike, ArrayLike]
 
 
-class GLM(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class _BaseGLM(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Settings, fitting and prediction, neuron by neuron."""
+
+    coef_: FloatArray
+    intercept_: FloatArray
+    n_features_in_: int
+
+    def __init__(
+        self,
+        observation_model: str | Observations = "Poisson",
+        inverse_link_function: str | Callable[..., Any] | None = None,
+        regularizer: str | Regularizer | None = "UnRegularized",
+        regularizer_strength: Any = None,
+        solver_name: str | None = None,
+        solver_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.observation_model = observation_model
+        self.inverse_link_function = inverse_link_function
+        self.regularizer = regularizer
+        self.regularizer_strength = regularizer_strength
+        self.solver_name = solver_name
+        self.solver_kwargs = solver_kwargs
+
+    def set_params(self, **params: Any) -> "_BaseGLM":
+        """Set parameters by name, as scikit-learn does.
+
+        ``regularizer__regularizer_strength`` sets the strength of the regularizer itself; a
+        regularizer that was given by name becomes an object for it.
+        """
+        if any(key.startswith("regularizer__") for key in params):
+            regularizer = params.get("regularizer", self.regularizer)
+            params["regularizer"] = resolve_regularizer(regularizer)
+        super().set_params(**params)
+        return self
+
+    def _fit_columns(
+        self,
+        X: Any,
+        columns: list[FloatArray],
+        starts: list[tuple[FloatArray | None, float]],
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+    ) -> list[_core.FitResult]:
+        model = resolve_model(self.observation_model)
+        regularizer = resolve_regularizer(self.regularizer)
+        strength = resolve_strength(self.regularizer_strength, regularizer)
+        tolerance, max_iterations = self._solver_settings(regularizer)
+        matrix, (n_samples, n_features), _ = _rows_of(X)
+        return _core.fit(
+            matrix,
+            columns,
+            model=model.name,
+            link=self._link(model),
+            weight=per_sample(plain(sample_weight), n_samples, "sample_weight"),
+            offset=per_sample(plain(offset), n_samples, "offset"),
+            strength=regularizer.coefficient_strengths(strength, n_features, len(columns)),
+            start_coef=[coef for coef, _ in starts],
+            start_intercept=[intercept for _, intercept in starts],
+            tolerance=tolerance,
+            max_iterations=max_iterations,
+        )
+
+    def _predict_columns(
+        self, X: Any, coef: FloatArray, offset: ArrayLike | None
+    ) -> tuple[NDArray[Any], TimeAxis | None]:
+        """Return means (n_samples, n_neurons) for coefficients (n_features, n_neurons)."""
+        matrix, (n_samples, n_features), dtype = _rows_of(X)
+        if n_features != self.n_features_in_:
+            raise ValueError(
+                f"Inconsistent number of features: X has {n_features} columns, the model was "
+                f"fitted with {self.n_features_in_}."
+            )
+        link = self._link(resolve_model(self.observation_model))
+        offset = per_sample(plain(offset), n_samples, "offset")
+        means = np.empty((n_samples, coef.shape[1]), dtype, order="F")
+        for i, intercept in enumerate(self.intercept_):
+            column = np.ascontiguousarray(coef[:, i])
+            means[:, i] = _core.predict(matrix, column, float(intercept), offset, link)
+        return means, common_axis([("X", X)])
+
+    def _score(
+        self,
+        target: FloatArray,
+        rate: FloatArray,
+        score_type: str,
+        scale: Any,
+        aggregate_sample_scores: Aggregator,
+    ) -> Any:
+        model = resolve_model(self.observation_model)
+        if score_type == "log-likelihood":
+            return model.log_likelihood(target, rate, scale, aggregate_sample_scores)
+        return model.pseudo_r2(target, rate, score_type, scale, aggregate_sample_scores)
+
+    def _link(self, model: Observations) -> str:
+        given = self.inverse_link_function
+        return resolve_link(model.inverse_link_function if given is None else given, model.name)
+
+    def _solver_settings(self, regularizer: Regularizer) -> tuple[float, int]:
+        name = regularizer.default_solver if self.solver_name is None else self.solver_name
+        if name not in regularizer.allowed_solvers:
+            raise ValueError(
+                f"solver {name!r} cannot minimise a {type(regularizer).__name__} objective; "
+                f"choose from {', '.join(regularizer.allowed_solvers)}."
+            )
+        settings = {"tol": 1e-8, "maxiter": 100}
+        given = dict(self.solver_kwargs or {})
+        unknown = sorted(set(given) - set(settings))
+        if unknown:
+            raise NameError(
+                f"solver {name!r} has no setting {unknown[0]!r}; it takes {', '.join(settings)}."
+            )
+        settings |= given
+        tolerance = settings["tol"]
+        if not (isinstance(tolerance, int | float | np.number) and 0.0 < tolerance < np.inf):
+            raise ValueError(f"`tol` must be a positive number, got {tolerance!r}.")
+        return float(tolerance), whole_number(settings["maxiter"], "maxiter", 1)
+
+    def _require_fitted(self) -> None:
+        if not hasattr(self, "coef_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} is not fitted yet: call `fit` before this method."
+            )
+
+
+class GLM(_BaseGLM):
     r"""Generalized linear model of one neuron.
 
     Minimises over coefficients and intercept
@@ -93,27 +222,13 @@ class GLM(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     True
     """
 
-    def __init__(
-        self,
-        observation_model: str | Observations = "Poisson",
-        inverse_link_function: str | Callable[..., Any] | None = None,
-        regularizer: str | Regularizer | None = "UnRegularized",
-        regularizer_strength: Any = None,
-        solver_name: str | None = None,
-        solver_kwargs: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.observation_model = observation_model
-        self.inverse_link_function = inverse_link_function
-        self.regularizer = regularizer
-        self.regularizer_strength = regularizer_strength
-        self.solver_name = solver_name
-        self.solver_kwargs = solver_kwargs
+    dispersion_: float
 
     def fit(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
-        init_params: tuple[ArrayLike, ArrayLike] | None = None,
+        X: Any,
+        y: Any,
+        init_params: InitParams | None = None,
         *,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
@@ -123,8 +238,8 @@ class GLM(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : (n_samples, n_features)
-            Design matrix, any real dtype and memory layout; not copied. A row with a NaN is left
-            out; an infinity raises.
+            Design matrix of any real dtype and memory layout, not copied; a pynapple TsdFrame; or a
+            lazy design (`Basis.design`). A row with a NaN is left out; an infinity raises.
         y : (n_samples,)
             Observations, counts per bin for Poisson. A NaN leaves its row out.
         init_params :
@@ -141,36 +256,19 @@ class GLM(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            Shapes do not match; y is outside the model's support; X, y or offset hold an infinity;
-            no row is left; unknown names or parameters out of range.
+            Shapes or time axes do not match; y is outside the model's support; X, y or offset hold
+            an infinity; no row is left; unknown names or parameters out of range.
 
         Warns
         -----
         ConvergenceWarning, SeparationWarning, IdentifiabilityWarning, SilentNeuronWarning
             See `spikeglm.exceptions`. An interrupted or refused fit leaves the model as it was.
         """
-        model = resolve_model(self.observation_model)
-        link = self._link(model)
-        regularizer = resolve_regularizer(self.regularizer)
-        tolerance, max_iterations = self._solver_settings(regularizer)
-
-        matrix = design_matrix(X)
-        n_samples, n_features = matrix.shape
-        target = target_vector(y, n_samples)
-        start_coef, start_intercept = _initial_parameters(init_params, n_features)
-        (result,) = _core.fit(
-            matrix,
-            [target],
-            model=model.name,
-            link=link,
-            weight=per_sample(sample_weight, n_samples, "sample_weight"),
-            offset=per_sample(offset, n_samples, "offset"),
-            strength=[regularizer.coefficient_strengths(self.regularizer_strength, n_features)],
-            start_coef=[start_coef],
-            start_intercept=[start_intercept],
-            tolerance=tolerance,
-            max_iterations=max_iterations,
-        )
+        _, (n_samples, n_features), _ = _rows_of(X)
+        common_axis([("X", X), ("y", y)])
+        target = target_vector(plain(y), n_samples)
+        starts = _starts(init_params, n_features, 1)
+        (result,) = self._fit_columns(X, [target], starts, sample_weight, offset)
 
         self.coef_ = result.coef
         self.intercept_ = np.array([result.intercept])
@@ -180,45 +278,34 @@ class GLM(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.aliased_ = result.aliased
         self.n_iter_ = result.n_iterations
         self.status_ = result.status
-        self.converged_ = result.status in (*_CONVERGED, "silent")
+        self.converged_ = result.status in CONVERGED
         self.kkt_ = result.kkt
         self.n_dropped_ = result.n_dropped
         self.n_features_in_ = n_features
-        _warn_about(result, n_features, tolerance, max_iterations)
+        warn_about([result], n_features, [])
         return self
 
     @property
     def scale_(self) -> float:
         """Dispersion phi, under the name that NeMoS gives it."""
         self._require_fitted()
-        return float(self.dispersion_)
+        return self.dispersion_
 
-    def predict(self, X: ArrayLike, *, offset: ArrayLike | None = None) -> NDArray[Any]:
+    def predict(self, X: Any, *, offset: ArrayLike | None = None) -> Any:
         """Return the mean of y for each row, (n_samples,).
 
         For counts this is the expected count per bin: multiply it by the sampling rate for
-        spikes/s. float32 for a float32 X, float64 otherwise. Rows with a NaN stay NaN.
+        spikes/s. float32 for a float32 X, float64 otherwise; a pynapple Tsd where X has a time
+        axis. Rows with a NaN stay NaN.
         """
         self._require_fitted()
-        matrix = design_matrix(X)
-        if matrix.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"Inconsistent number of features: X has {matrix.shape[1]} columns, the model was "
-                f"fitted with {self.n_features_in_}."
-            )
-        mean = _core.predict(
-            matrix,
-            coef=self.coef_,
-            intercept=float(self.intercept_[0]),
-            offset=per_sample(offset, matrix.shape[0], "offset"),
-            link=self._link(resolve_model(self.observation_model)),
-        )
-        return mean.astype(np.float32) if matrix.dtype == np.float32 else mean
+        means, axis = self._predict_columns(X, self.coef_[:, None], offset)
+        return like_input(means[:, 0], axis)
 
     def score(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: Any,
+        y: Any,
         score_type: str = "log-likelihood",
         aggregate_sample_scores: Aggregator = np.mean,
         *,
@@ -237,123 +324,191 @@ class GLM(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             Turns scores per sample into what is returned; the mean by default, `numpy.sum` for the
             total.
         """
-        rate = np.asarray(self.predict(X, offset=offset), dtype=np.float64)
-        target = target_vector(y, rate.shape[0])
-        model = resolve_model(self.observation_model)
-        if score_type == "log-likelihood":
-            return model.log_likelihood(
-                target, rate, self.dispersion_, aggregate_sample_scores
-            )
-        return model.pseudo_r2(
-            target, rate, score_type, self.dispersion_, aggregate_sample_scores
-        )
+        self._require_fitted()
+        common_axis([("X", X), ("y", y)])
+        means, _ = self._predict_columns(X, self.coef_[:, None], offset)
+        target = target_vector(plain(y), means.shape[0])
+        rate = means[:, 0].astype(np.float64)
+        return self._score(target, rate, score_type, self.dispersion_, aggregate_sample_scores)
 
-    def _link(self, model: Observations) -> str:
-        given = self.inverse_link_function
-        return resolve_link(model.inverse_link_function if given is None else given, model.name)
 
-    def _solver_settings(self, regularizer: Regularizer) -> tuple[float, int]:
-        name = regularizer.default_solver if self.solver_name is None else self.solver_name
-        if name not in regularizer.allowed_solvers:
+class PopulationGLM(_BaseGLM):
+    """Generalized linear models of several neurons that share one design.
+
+    Each neuron is fitted on its own, with the objective of `GLM`: its result does not depend on
+    which other neurons are fitted with it. A NaN in one neuron's y leaves that row out for that
+    neuron only.
+
+    Parameters
+    ----------
+    observation_model, inverse_link_function, regularizer, solver_name, solver_kwargs :
+        As in `GLM`.
+    regularizer_strength :
+        Number, one per coefficient (n_features,), or one per coefficient and neuron
+        (n_features, n_neurons).
+
+    Attributes
+    ----------
+    coef_ : ndarray (n_features, n_neurons), float64
+    intercept_ : ndarray (n_neurons,), float64
+    dispersion_, scale_, dof_resid_, rank_, n_iter_, converged_, status_, kkt_, n_dropped_ :
+        As in `GLM`, arrays with one value per neuron.
+    aliased_ : list of ndarray
+        Per neuron, the columns that are constant over its rows.
+    n_features_in_ : int
+        Number of columns of X.
+    """
+
+    dispersion_: FloatArray
+    # Columns and metadata of the y of training, for the time series that `predict` returns.
+    _columns: Any = None
+    _metadata: Any = None
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        init_params: InitParams | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> "PopulationGLM":
+        """Fit all neurons.
+
+        Parameters
+        ----------
+        X : (n_samples, n_features)
+            As in `GLM.fit`.
+        y : (n_samples, n_neurons)
+            Observations; an array or a pynapple TsdFrame, whose columns `predict` returns.
+        init_params :
+            (coef, intercept) of shapes (n_features, n_neurons) and (n_neurons,).
+        sample_weight, offset : (n_samples,)
+            As in `GLM.fit`, the same for all neurons.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            As `GLM.fit`.
+
+        Warns
+        -----
+        ConvergenceWarning, SeparationWarning, IdentifiabilityWarning, SilentNeuronWarning
+            Name the neurons, by column of y.
+        """
+        _, (n_samples, n_features), _ = _rows_of(X)
+        common_axis([("X", X), ("y", y)])
+        target = target_matrix(plain(y), n_samples)
+        n_neurons = target.shape[1]
+        starts = _starts(init_params, n_features, n_neurons)
+        results = self._fit_columns(X, list(target.T), starts, sample_weight, offset)
+
+        self.coef_ = np.stack([result.coef for result in results], axis=1)
+        self.intercept_ = _each(results, "intercept")
+        self.dispersion_ = _each(results, "dispersion")
+        self.rank_ = _each(results, "rank")
+        self.dof_resid_ = _each(results, "sum_of_weights") - self.rank_
+        self.aliased_ = [result.aliased for result in results]
+        self.n_iter_ = _each(results, "n_iterations")
+        self.status_ = _each(results, "status")
+        self.converged_ = np.isin(self.status_, CONVERGED)
+        self.kkt_ = _each(results, "kkt")
+        self.n_dropped_ = _each(results, "n_dropped")
+        self.n_features_in_ = n_features
+        columns = getattr(y, "columns", None) if time_axis(y) is not None else None
+        self._columns = None if columns is None else np.asarray(columns)
+        self._metadata = None if columns is None else getattr(y, "metadata", None)
+        names = range(n_neurons) if columns is None else columns
+        warn_about(results, n_features, list(names))
+        return self
+
+    @property
+    def scale_(self) -> FloatArray:
+        """Dispersion phi of each neuron, under the name that NeMoS gives it."""
+        self._require_fitted()
+        return self.dispersion_
+
+    def predict(self, X: Any, *, offset: ArrayLike | None = None) -> Any:
+        """Return the mean of y for each row and neuron, (n_samples, n_neurons).
+
+        As `GLM.predict`; where X has a time axis, a pynapple TsdFrame with the columns and metadata
+        of the y of training.
+        """
+        self._require_fitted()
+        means, axis = self._predict_columns(X, self.coef_, offset)
+        return like_input(means, axis, self._columns, self._metadata)
+
+    def score(
+        self,
+        X: Any,
+        y: Any,
+        score_type: str = "log-likelihood",
+        aggregate_sample_scores: Aggregator = np.mean,
+        *,
+        offset: ArrayLike | None = None,
+    ) -> Any:
+        """Score the predictions for X against y.
+
+        Parameters
+        ----------
+        X, y, offset :
+            As in `fit`. Rows with a NaN in X or in any neuron's y are left out.
+        score_type :
+            As in `GLM.score`.
+        aggregate_sample_scores :
+            Turns scores (n_samples, n_neurons) into what is returned; the mean over all by default,
+            ``lambda scores: scores.mean(axis=0)`` for one score per neuron.
+        """
+        self._require_fitted()
+        common_axis([("X", X), ("y", y)])
+        means, _ = self._predict_columns(X, self.coef_, offset)
+        target = target_matrix(plain(y), means.shape[0])
+        if target.shape != means.shape:
             raise ValueError(
-                f"solver {name!r} cannot minimise a {type(regularizer).__name__} objective; "
-                f"choose from {', '.join(regularizer.allowed_solvers)}."
+                f"y has {target.shape[1]} neurons, the model was fitted with {means.shape[1]}."
             )
-        settings = {"tol": 1e-8, "maxiter": 100}
-        given = dict(self.solver_kwargs or {})
-        unknown = sorted(set(given) - set(settings))
-        if unknown:
-            raise NameError(
-                f"solver {name!r} has no setting {unknown[0]!r}; it takes {', '.join(settings)}."
-            )
-        settings |= given
-        tolerance = settings["tol"]
-        if not (isinstance(tolerance, int | float | np.number) and 0.0 < tolerance < np.inf):
-            raise ValueError(f"`tol` must be a positive number, got {tolerance!r}.")
-        return float(tolerance), whole_number(settings["maxiter"], "maxiter", 1)
-
-    def _require_fitted(self) -> None:
-        if not hasattr(self, "coef_"):
-            raise NotFittedError(
-                f"This {type(self).__name__} is not fitted yet: call `fit` before this method."
-            )
+        rate = means.astype(np.float64)
+        return self._score(target, rate, score_type, self.dispersion_, aggregate_sample_scores)
 
 
-def _initial_parameters(
-    init_params: tuple[ArrayLike, ArrayLike] | None, n_features: int
-) -> tuple[NDArray[np.float64] | None, float]:
+def _rows_of(X: Any) -> tuple[Any, tuple[int, int], Any]:
+    """Return X as the core takes it, its shape, and the dtype of predictions."""
+    if isinstance(X, Design):
+        return X._core, X.shape, X.dtype
+    matrix = design_matrix(plain(X))
+    return matrix, matrix.shape, np.float32 if matrix.dtype == np.float32 else np.float64
+
+
+def _each(results: Sequence[_core.FitResult], attribute: str) -> NDArray[Any]:
+    return np.array([getattr(result, attribute) for result in results])
+
+
+def _starts(
+    init_params: InitParams | None, n_features: int, n_neurons: int
+) -> list[tuple[FloatArray | None, float]]:
+    """Return the coefficients, or None, and the intercept from which each neuron starts."""
     if init_params is None:
-        return None, 0.0
+        return [(None, 0.0)] * n_neurons
     try:
-        coef, intercept = init_params
-        coef = np.asarray(coef, dtype=np.float64)
-        intercept = np.asarray(intercept, dtype=np.float64)
+        coef, intercept = (np.asarray(part, dtype=np.float64) for part in init_params)
     except (TypeError, ValueError):
         raise ValueError(
             "`init_params` must be a pair (coef, intercept) of arrays of numbers."
         ) from None
-    if coef.shape != (n_features,) or intercept.size != 1:
+    expected = (n_features,) if n_neurons == 1 and coef.ndim == 1 else (n_features, n_neurons)
+    if coef.shape != expected or intercept.size != n_neurons:
         raise ValueError(
-            f"`init_params` must hold {n_features} coefficients and one intercept, got shapes "
-            f"{coef.shape} and {intercept.shape}."
+            f"`init_params` must hold coefficients of shape {expected} and {n_neurons} "
+            f"intercept(s), got shapes {coef.shape} and {intercept.shape}."
         )
     if not (np.all(np.isfinite(coef)) and np.all(np.isfinite(intercept))):
         raise ValueError("`init_params` must be finite.")
-    return coef, float(intercept.reshape(()))
-
-
-def _listed(indices: NDArray[np.intp]) -> str:
-    shown = ", ".join(str(index) for index in indices[:10])
-    return shown + (f" and {len(indices) - 10} more" if len(indices) > 10 else "")
-
-
-def _warn_about(
-    result: _core.FitResult, n_features: int, tolerance: float, max_iterations: int
-) -> None:
-    if result.status == "silent":
-        _warn(
-            "y is zero in every row used: the rate is fitted as exactly zero, with coefficients 0. "
-            "Leave this neuron out.",
-            SilentNeuronWarning,
-        )
-        return
-    if len(result.aliased):
-        _warn(
-            f"X is constant in column {_listed(result.aliased)} over the rows used: its effect "
-            "cannot be told from the intercept and its coefficient is 0. Leave it out.",
-            IdentifiabilityWarning,
-        )
-    n_free = n_features - len(result.aliased) + 1
-    if result.rank < n_free:
-        _warn(
-            f"the columns of X and the intercept are linearly dependent (rank {result.rank} of "
-            f"{n_free}): without a penalty many coefficients fit equally well and the smallest are "
-            "returned; predictions are unaffected. Use Ridge, or drop columns (a B-spline basis "
-            "sums to one, like the intercept).",
-            IdentifiabilityWarning,
-        )
-    if result.status == "separated":
-        columns = _listed(result.separated) if len(result.separated) else "none (intercept only)"
-        _warn(
-            f"the likelihood grows without bound along columns {columns}: {result.n_separated_rows} "
-            "rows are predicted perfectly in the limit. The other predictions are right; those "
-            "coefficients are not. Use Ridge, or drop these columns or rows.",
-            SeparationWarning,
-        )
-    elif result.status not in _CONVERGED:
-        remedy = {
-            "max iterations": f"raise maxiter (now {max_iterations}) in solver_kwargs",
-            "line search failed": "scale the columns of X, add a penalty, or choose a link whose "
-            "mean stays in its domain",
-            "saddle point": "pass other init_params",
-        }[result.status]
-        _warn(
-            f"the fit stopped ({result.status}) after {result.n_iterations} steps at a distance "
-            f"of {result.decrement:.2g} standard errors from the optimum; the tolerance is "
-            f"{tolerance:.2g}. To go on: {remedy}.",
-            ConvergenceWarning,
-        )
-
-
-def _warn(message: str, category: type[Warning]) -> None:
-    warnings.warn(message, category, stacklevel=4)
+    columns = coef.reshape(n_features, n_neurons).T
+    return [
+        (np.ascontiguousarray(column), float(value))
+        for column, value in zip(columns, intercept.reshape(-1), strict=True)
+    ]
