@@ -51,9 +51,10 @@ inline MatrixView matrix_view(const py::array& array) {
         throw std::invalid_argument("expected a 1-D or 2-D array, got " +
                                     std::to_string(array.ndim()) + "-D.");
     const bool flat = array.ndim() == 1;
-    return {array.data(),       element_type(array.dtype()),          array.shape(0),
-            flat ? 1 : array.shape(1), array.strides(0),
-            flat ? static_cast<std::ptrdiff_t>(array.itemsize()) : array.strides(1)};
+    return {
+        array.data(),     element_type(array.dtype()),
+        array.shape(0),   flat ? 1 : array.shape(1),
+        array.strides(0), flat ? static_cast<std::ptrdiff_t>(array.itemsize()) : array.strides(1)};
 }
 
 inline std::span<const double> vector_view(const Vector& array) {

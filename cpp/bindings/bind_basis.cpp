@@ -53,8 +53,8 @@ void bind_basis(py::module_& m) {
         .def_property_readonly("is_density", &Basis::is_density)
         .def("evaluate", [](const Basis& basis, const Vector& u) {
             const auto values = vector_view(u);
-            py::array_t<double> out({static_cast<std::ptrdiff_t>(values.size()),
-                                     basis.n_basis_funcs()});
+            py::array_t<double> out(
+                {static_cast<std::ptrdiff_t>(values.size()), basis.n_basis_funcs()});
             basis.evaluate(values, out.mutable_data());
             return out;
         });
@@ -74,12 +74,11 @@ void bind_basis(py::module_& m) {
                                     : features_as<double>(*bound.design);
         });
 
-    m.def("evaluation",
-          [](const Basis& basis, const py::array& input, const std::vector<Bounds>& bounds,
-             double fill_value) {
-              return BoundExpression{
-                  make_evaluation(basis, matrix_view(input), bounds, fill_value), {input}};
-          });
+    m.def("evaluation", [](const Basis& basis, const py::array& input,
+                           const std::vector<Bounds>& bounds, double fill_value) {
+        return BoundExpression{make_evaluation(basis, matrix_view(input), bounds, fill_value),
+                               {input}};
+    });
     m.def("convolution", [](const Basis& basis, const py::array& input, std::ptrdiff_t window_size,
                             const std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>>& epochs) {
         std::vector<Epoch> ranges;

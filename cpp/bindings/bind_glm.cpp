@@ -21,15 +21,18 @@ std::vector<FitResult> fit_columns(const py::object& x, const std::vector<Vector
                                    int max_iterations) {
     if (strength.size() != y.size() || start_coef.size() != y.size() ||
         start_intercept.size() != y.size())
-        throw std::invalid_argument("strength, start_coef and start_intercept need an entry for "
-                                    "each of the " + std::to_string(y.size()) + " columns of y.");
+        throw std::invalid_argument(
+            "strength, start_coef and start_intercept need an entry for "
+            "each of the " +
+            std::to_string(y.size()) + " columns of y.");
     const std::shared_ptr<const Design> design = design_of(x);
-    const FitOptions options{select_loss(model, link), {tolerance, max_iterations},
-                             interruptible()};
+    const FitOptions options{
+        select_loss(model, link), {tolerance, max_iterations}, interruptible()};
     std::vector<FitProblem> problems;
     for (std::size_t m = 0; m < y.size(); ++m)
         problems.push_back({{vector_view(y[m]), vector_view(weight), vector_view(offset)},
-                            vector_view(strength[m]), vector_view(start_coef[m]),
+                            vector_view(strength[m]),
+                            vector_view(start_coef[m]),
                             start_intercept[m]});
     const py::gil_scoped_release release;
     return fit(*design, problems, options);

@@ -27,9 +27,9 @@ Packet load(const double* source, std::ptrdiff_t count, double fill) {
 }
 
 void store(const Packet& packet, std::ptrdiff_t count, double* target) {
-    std::memcpy(target, packet.lanes.data(),
-                static_cast<std::size_t>(std::min<std::ptrdiff_t>(count, packet_size)) *
-                    sizeof(double));
+    std::memcpy(
+        target, packet.lanes.data(),
+        static_cast<std::size_t>(std::min<std::ptrdiff_t>(count, packet_size)) * sizeof(double));
 }
 
 /// What fills up the last packet: inside the domain of every model and link, and without weight.
@@ -41,8 +41,8 @@ double row_terms_loop(std::ptrdiff_t n, const double* y, const double* eta, cons
     Packet::Lanes total = Packet::Lanes::Zero();
     for (std::ptrdiff_t i = 0; i < n; i += packet_size) {
         const std::ptrdiff_t count = n - i;
-        const auto t = row_terms<Model, Link, Packet>(load(y + i, count, inert),
-                                                      load(eta + i, count, inert));
+        const auto t =
+            row_terms<Model, Link, Packet>(load(y + i, count, inert), load(eta + i, count, inert));
         Packet w(1.0);
         if (weight != nullptr)
             w = load(weight + i, count, 0.0);

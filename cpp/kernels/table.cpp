@@ -11,8 +11,8 @@
 extern "C" SPIKEGLM_KERNEL_EXPORT const spikeglm::KernelTable* spikeglm_kernels() {
     using namespace spikeglm;
     static constexpr KernelTable table = {
-        kernel_abi,       "baseline",           matvec_kernel,         transpose_matvec_kernel,
-        sandwich_kernel,  row_terms_kernel,     inverse_link_kernel,   evaluate_basis_kernel,
+        kernel_abi,      "baseline",       matvec_kernel,       transpose_matvec_kernel,
+        sandwich_kernel, row_terms_kernel, inverse_link_kernel, evaluate_basis_kernel,
         convolve_kernel,
     };
     return &table;

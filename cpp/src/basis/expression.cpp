@@ -179,9 +179,9 @@ private:
 
 void require_same_rows(const Expression& left, const Expression& right) {
     if (left.rows() != right.rows())
-        throw std::invalid_argument("inputs of one basis must have the same number of samples, got " +
-                                    std::to_string(left.rows()) + " and " +
-                                    std::to_string(right.rows()) + ".");
+        throw std::invalid_argument(
+            "inputs of one basis must have the same number of samples, got " +
+            std::to_string(left.rows()) + " and " + std::to_string(right.rows()) + ".");
 }
 
 }  // namespace
@@ -225,10 +225,10 @@ ExpressionPtr make_convolution(const Basis& basis, const MatrixView& input,
     std::ptrdiff_t previous = 0;
     for (const Epoch& epoch : epochs) {
         if (epoch.begin < previous || epoch.end < epoch.begin || epoch.end > input.rows)
-            throw std::invalid_argument(
-                "epochs must be sorted, disjoint and within the " + std::to_string(input.rows) +
-                " samples; got [" + std::to_string(epoch.begin) + ", " +
-                std::to_string(epoch.end) + ").");
+            throw std::invalid_argument("epochs must be sorted, disjoint and within the " +
+                                        std::to_string(input.rows) + " samples; got [" +
+                                        std::to_string(epoch.begin) + ", " +
+                                        std::to_string(epoch.end) + ").");
         previous = epoch.end;
     }
     return std::make_shared<Convolution>(basis, input, window_size, std::move(epochs));

@@ -48,27 +48,26 @@ ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
     const RowPlan plan = RowPlan::make(design.rows(), 5 * cols);
     std::vector<LaneMoments> lanes(static_cast<std::size_t>(plan.n_lanes));
     Workspace workspace;
-    for_each_block(plan, monitor,
-                   [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count) {
-                       Workspace::Frame frame(workspace);
-                       const RowBlock block = design.block(first, count, frame);
-                       LaneMoments& moments = lanes[static_cast<std::size_t>(lane)];
-                       for (std::ptrdiff_t r = 0; r < count; ++r) {
-                           const double* row = block.data + r * block.stride;
-                           // 0 * x is NaN for NaN and for infinite x, and zero for all others.
-                           double probe = 0.0;
-                           for (std::ptrdiff_t c = 0; c < cols; ++c) probe += 0.0 * row[c];
-                           auto& usable = used[static_cast<std::size_t>(first + r)];
-                           if (std::isnan(probe)) {
-                               if (std::any_of(row, row + cols,
-                                               [](double v) { return std::isinf(v); }))
-                                   refuse_infinity(row, cols, first + r);
-                               usable = 0;
-                               ++moments.n_nan_rows;
-                           }
-                           if (usable) moments.add(row, cols);
-                       }
-                   });
+    for_each_block(
+        plan, monitor, [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count) {
+            Workspace::Frame frame(workspace);
+            const RowBlock block = design.block(first, count, frame);
+            LaneMoments& moments = lanes[static_cast<std::size_t>(lane)];
+            for (std::ptrdiff_t r = 0; r < count; ++r) {
+                const double* row = block.data + r * block.stride;
+                // 0 * x is NaN for NaN and for infinite x, and zero for all others.
+                double probe = 0.0;
+                for (std::ptrdiff_t c = 0; c < cols; ++c) probe += 0.0 * row[c];
+                auto& usable = used[static_cast<std::size_t>(first + r)];
+                if (std::isnan(probe)) {
+                    if (std::any_of(row, row + cols, [](double v) { return std::isinf(v); }))
+                        refuse_infinity(row, cols, first + r);
+                    usable = 0;
+                    ++moments.n_nan_rows;
+                }
+                if (usable) moments.add(row, cols);
+            }
+        });
 
     ColumnMoments result;
     result.mean.assign(static_cast<std::size_t>(cols), 0.0);

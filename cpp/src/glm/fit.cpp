@@ -40,7 +40,8 @@ void require_length(std::span<const double> values, std::ptrdiff_t expected, con
                                     " values, X has " + std::to_string(expected) + " rows.");
 }
 
-[[noreturn]] void refuse(const char* what, std::size_t row, double value, std::string_view expected) {
+[[noreturn]] void refuse(const char* what, std::size_t row, double value,
+                         std::string_view expected) {
     throw std::invalid_argument(std::string(what) + " is " + std::to_string(value) + " at row " +
                                 std::to_string(row) + "; expected " + std::string(expected) + ".");
 }
@@ -105,7 +106,8 @@ Rows select_rows(const Design& design, const Sample& sample, const FitOptions& o
     if (!sample.weight.empty() || rows.moments.n_used < n) {
         rows.weight.resize(rows.used.size());
         for (std::size_t i = 0; i < rows.used.size(); ++i)
-            rows.weight[i] = rows.used[i] == 0 ? 0.0 : (sample.weight.empty() ? 1.0 : sample.weight[i]);
+            rows.weight[i] =
+                rows.used[i] == 0 ? 0.0 : (sample.weight.empty() ? 1.0 : sample.weight[i]);
     }
     return rows;
 }
@@ -191,7 +193,8 @@ std::vector<double> Problem::penalty_weights() const {
 
 void Problem::set_start(std::span<double> gamma) const {
     if (problem_.start_coef.size() != p_)
-        throw std::invalid_argument("expected " + std::to_string(p_) + " initial coefficients, got " +
+        throw std::invalid_argument("expected " + std::to_string(p_) +
+                                    " initial coefficients, got " +
                                     std::to_string(problem_.start_coef.size()) + ".");
     std::vector<double> start(p_ + 1, 0.0);
     start.back() = problem_.start_intercept;
@@ -230,8 +233,8 @@ void Problem::check_separation(const NewtonResult& newton, FitResult& result) co
     // |change of eta| of a row is at most |step| |x|, and |x| at most sqrt(n p) in units of spread.
     double length = 0.0;
     for (const double value : newton.step) length += value * value;
-    const double bound = std::sqrt(length * static_cast<double>(rows_.moments.n_used) *
-                                   static_cast<double>(p_ + 1));
+    const double bound =
+        std::sqrt(length * static_cast<double>(rows_.moments.n_used) * static_cast<double>(p_ + 1));
     if (bound < separation_step) return;
     const auto change = likelihood_->row_change(newton.step, 0.1);
     if (change.largest < separation_step) return;
@@ -247,8 +250,7 @@ void Problem::check_separation(const NewtonResult& newton, FitResult& result) co
 
 double Problem::estimate_dispersion(std::span<const double> gamma, std::ptrdiff_t rank) const {
     const double dof = rows_.sum_of_weights - static_cast<double>(rank);
-    return dof > 0.0 ? likelihood_->pearson(gamma) / dof
-                     : std::numeric_limits<double>::quiet_NaN();
+    return dof > 0.0 ? likelihood_->pearson(gamma) / dof : std::numeric_limits<double>::quiet_NaN();
 }
 
 FitResult Problem::solve() {
@@ -333,7 +335,8 @@ FitResult Problem::solve() {
     for (const std::ptrdiff_t j : candidates_) {
         const auto i = static_cast<std::size_t>(j);
         const double h = at_gamma.curvature[i * (p_ + 2)];
-        if (h > 0.0) result.kkt = std::max(result.kkt, std::abs(at_gamma.gradient[i]) / std::sqrt(h));
+        if (h > 0.0)
+            result.kkt = std::max(result.kkt, std::abs(at_gamma.gradient[i]) / std::sqrt(h));
     }
     smallest_norm(gamma);
     result.intercept = gamma.back();

@@ -64,8 +64,8 @@ Likelihood::LinearPredictor Likelihood::in_user_units(std::span<const double> ga
 
 bool Likelihood::unused(std::ptrdiff_t first, std::ptrdiff_t count) const {
     if (sample_.weight.empty()) return false;
-    const auto rows = sample_.weight.subspan(static_cast<std::size_t>(first),
-                                             static_cast<std::size_t>(count));
+    const auto rows =
+        sample_.weight.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
     return std::all_of(rows.begin(), rows.end(), [](double w) { return w == 0.0; });
 }
 
@@ -98,8 +98,7 @@ void Likelihood::evaluate(std::span<const double> gamma, Curvature kind, Evaluat
             double* eta = frame.take(count);
             double* d = frame.take(2 * count);  // d1, then d2
             eta_of(x, first, predictor, true, eta);
-            const double* weight =
-                sample_.weight.empty() ? nullptr : sample_.weight.data() + first;
+            const double* weight = sample_.weight.empty() ? nullptr : sample_.weight.data() + first;
             sums[0] += kernels().row_terms(selector_, kind, count, sample_.y.data() + first, eta,
                                            weight, d, d + count);
             sums[1] += sum_of(d, count);

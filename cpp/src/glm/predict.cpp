@@ -27,7 +27,9 @@ void predict(const Design& design, std::span<const double> coef, double intercep
                        const RowBlock x = design.block(first, count, frame);
                        double* eta = frame.take(count);
                        for (std::ptrdiff_t r = 0; r < count; ++r)
-                           eta[r] = intercept + (offset.empty() ? 0.0 : offset[static_cast<std::size_t>(first + r)]);
+                           eta[r] =
+                               intercept +
+                               (offset.empty() ? 0.0 : offset[static_cast<std::size_t>(first + r)]);
                        kernels().matvec(x, coef.data(), x.cols, 1, eta, count);
                        kernels().inverse_link(link, count, eta, mu + first);
                    });
@@ -37,7 +39,8 @@ void row_quantity(int model, RowQuantity quantity, std::span<const double> y,
                   std::span<const double> mu, double dispersion, double* out) {
     if (y.size() != mu.size())
         throw std::invalid_argument("y has " + std::to_string(y.size()) +
-                                    " values, the predicted rate " + std::to_string(mu.size()) + ".");
+                                    " values, the predicted rate " + std::to_string(mu.size()) +
+                                    ".");
     with_type<Observations>(model, [&]<class Model>() {
         for (std::size_t i = 0; i < y.size(); ++i) {
             if (std::isnan(y[i]) || std::isnan(mu[i])) {

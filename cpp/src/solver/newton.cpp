@@ -62,7 +62,8 @@ Model quadratic_model(const Penalty& penalty, std::span<const std::ptrdiff_t> fr
     Eigen::LLT<Eigen::MatrixXd> factor(curvature);
     model.positive_definite = positive_diagonal && factor.info() == Eigen::Success;
     // A curvature that is singular to rounding is damped just enough to be factored.
-    for (double damping = 1e-14; factor.info() != Eigen::Success && damping < 1e3; damping *= 10.0) {
+    for (double damping = 1e-14; factor.info() != Eigen::Success && damping < 1e3;
+         damping *= 10.0) {
         Eigen::MatrixXd damped = curvature;
         damped.diagonal().array() += damping;
         factor.compute(damped);

@@ -50,9 +50,9 @@ struct KernelTable {
     void (*sandwich)(const RowBlock& x, const double* w, double* out, std::ptrdiff_t out_stride,
                      double* scratch);
 
-    /// Weighted pointwise terms: returns sum_r weight[r] loss(y[r], eta[r]); writes weight * d1 and,
-    /// unless curvature is none, weight * d2. A null weight means ones. Rows of weight zero yield
-    /// zero whatever they hold.
+    /// Weighted pointwise terms: returns sum_r weight[r] loss(y[r], eta[r]); writes weight * d1
+    /// and, unless curvature is none, weight * d2. A null weight means ones. Rows of weight zero
+    /// yield zero whatever they hold.
     double (*row_terms)(LossSelector selector, Curvature curvature, std::ptrdiff_t n,
                         const double* y, const double* eta, const double* weight, double* d1,
                         double* d2);

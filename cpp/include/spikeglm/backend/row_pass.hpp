@@ -29,7 +29,8 @@ struct RowPlan {
         const std::ptrdiff_t blocks = (rows + block_rows - 1) / block_rows;
         const std::ptrdiff_t by_memory = budget / std::max<std::ptrdiff_t>(lane_doubles, 1);
         const std::ptrdiff_t lanes = std::clamp<std::ptrdiff_t>(by_memory, 4, 64);
-        return {rows, std::clamp<std::ptrdiff_t>(lanes, 1, std::max<std::ptrdiff_t>(blocks / 8, 1))};
+        return {rows,
+                std::clamp<std::ptrdiff_t>(lanes, 1, std::max<std::ptrdiff_t>(blocks / 8, 1))};
     }
 
     /// First row of a lane; lane borders are block borders.

@@ -33,24 +33,24 @@ struct FitOptions {
 
 struct FitProblem {
     Sample sample;
-    std::span<const double> strength;        ///< one per column, or empty: not penalised
-    std::span<const double> start_coef;      ///< or empty
-    double start_intercept = 0.0;            ///< read when start_coef is given
+    std::span<const double> strength;    ///< one per column, or empty: not penalised
+    std::span<const double> start_coef;  ///< or empty
+    double start_intercept = 0.0;        ///< read when start_coef is given
 };
 
 struct FitResult {
     std::vector<double> coef;
     double intercept = 0.0;
-    double dispersion = 1.0;     ///< 1, or Pearson's estimate; NaN without residual degrees of freedom
+    double dispersion = 1.0;  ///< 1, or Pearson's estimate; NaN without residual degrees of freedom
     Status status = Status::converged;
     int n_iterations = 0;
-    double decrement = 0.0;      ///< sqrt(g' H^-1 g) at the solution, in standard errors
-    double kkt = 0.0;            ///< max_j |g_j| / sqrt(h_jj), centred coordinates
+    double decrement = 0.0;  ///< sqrt(g' H^-1 g) at the solution, in standard errors
+    double kkt = 0.0;        ///< max_j |g_j| / sqrt(h_jj), centred coordinates
     double sum_of_weights = 0.0;
-    std::ptrdiff_t rank = 0;     ///< of [1, X] over the rows in use
+    std::ptrdiff_t rank = 0;  ///< of [1, X] over the rows in use
     std::ptrdiff_t n_used = 0;
-    std::ptrdiff_t n_dropped = 0;  ///< rows with NaN in X or y
-    std::vector<std::ptrdiff_t> aliased;    ///< columns constant over the rows in use: coefficient 0
+    std::ptrdiff_t n_dropped = 0;         ///< rows with NaN in X or y
+    std::vector<std::ptrdiff_t> aliased;  ///< columns constant over the rows in use: coefficient 0
     std::vector<std::ptrdiff_t> separated;  ///< columns whose coefficients run to infinity
     std::ptrdiff_t n_separated_rows = 0;
     bool penalised = false;  ///< whether any strength is above zero
@@ -58,8 +58,7 @@ struct FitResult {
 
 /// Solves each problem on its own: a result does not depend on the other problems of the batch.
 /// Throws std::invalid_argument for data the model cannot hold, naming the first offending row.
-[[nodiscard]] std::vector<FitResult> fit(const Design& design,
-                                         std::span<const FitProblem> problems,
+[[nodiscard]] std::vector<FitResult> fit(const Design& design, std::span<const FitProblem> problems,
                                          const FitOptions& options);
 
 /// mu[i] = g^-1(X coef + intercept + offset); NaN rows of X stay NaN. `offset` may be empty.
