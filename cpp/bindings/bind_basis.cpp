@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "bindings.hpp"
+#include "spikeglm/backend/memory.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/basis/all.hpp"
 
@@ -16,12 +17,13 @@ BoundExpression combine(const BoundExpression& left, const BoundExpression& righ
 
 template <class T>
 py::array features_as(const Design& design) {
+    require_memory(design.rows(), design.cols(), sizeof(T), "an array of features");
     py::array_t<T> out({design.rows(), design.cols()});
     T* data = out.mutable_data();
     const Monitor monitor = interruptible();
     const py::gil_scoped_release release;
     materialise(design, data, monitor);
-    return std::move(out);
+    return out;
 }
 
 /// Rows of a design, by index.
@@ -40,6 +42,11 @@ std::shared_ptr<const Design> design_of(const py::object& x) {
 }
 
 void bind_basis(py::module_& m) {
+    py::class_<Bounds>(m, "Bounds")
+        .def(py::init([](double low, double high) { return Bounds{low, high}; }))
+        .def_readonly("low", &Bounds::low)
+        .def_readonly("high", &Bounds::high);
+
     py::class_<Basis>(m, "Basis")
         .def(py::init([](const std::string& family, std::ptrdiff_t n_basis_funcs, int order,
                          double width, double time_scaling, bool enforce_decay_to_zero) {
@@ -50,12 +57,11 @@ void bind_basis(py::module_& m) {
              py::arg("width") = 2.0, py::arg("time_scaling") = 50.0,
              py::arg("enforce_decay_to_zero") = true)
         .def_property_readonly("n_basis_funcs", &Basis::n_basis_funcs)
-        .def_property_readonly("is_density", &Basis::is_density)
-        .def("evaluate", [](const Basis& basis, const Vector& u) {
-            const auto values = vector_view(u);
-            py::array_t<double> out(
-                {static_cast<std::ptrdiff_t>(values.size()), basis.n_basis_funcs()});
-            basis.evaluate(values, out.mutable_data());
+        .def("evaluate", [](const Basis& basis, const Vector& x, const Bounds& bounds) {
+            const auto values = vector_view(x);
+            const auto n = static_cast<std::ptrdiff_t>(values.size());
+            py::array_t<double> out({n, basis.n_basis_funcs()});
+            basis.evaluate(values, bounds, out.mutable_data());
             return out;
         });
 
@@ -93,10 +99,6 @@ void bind_basis(py::module_& m) {
         return combine(left, right, make_product);
     });
 
-    py::class_<Bounds>(m, "Bounds")
-        .def(py::init([](double low, double high) { return Bounds{low, high}; }))
-        .def_readonly("low", &Bounds::low)
-        .def_readonly("high", &Bounds::high);
     m.def("column_range", [](const py::array& input) {
         const MatrixView view = matrix_view(input);
         const py::gil_scoped_release release;

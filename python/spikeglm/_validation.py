@@ -28,13 +28,18 @@ def numeric_array(values: Any, name: str) -> NDArray[Any]:
     """Return `values` as an array of a type that the core reads, without a copy where possible.
 
     float64, float32, integers and bool pass as they are, in any memory layout; other real types
-    (float16, longdouble, objects that are numbers, foreign byte orders) are converted.
+    (float16, longdouble, objects that are numbers, foreign byte orders) are converted, and what a
+    mask hides becomes NaN.
     """
     if hasattr(values, "tocsr"):
         raise TypeError(
             f"{name} is a sparse matrix, which is not supported: pass {name}.toarray(), or a basis "
             "design, which never builds the matrix."
         )
+    if values is None:
+        raise TypeError(f"{name} must hold numbers, got None.")
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.astype(np.float64).filled(np.nan)
     array = np.asarray(values)
     if np.iscomplexobj(array):
         raise ValueError(f"{name} is complex; pass its real part, or magnitude and phase.")
@@ -120,9 +125,18 @@ def whole_number(value: Any, name: str, smallest: int) -> int:
         value, int | float | np.integer | np.floating
     ):
         raise TypeError(f"`{name}` must be an integer, got {value!r}.")
-    if not np.isfinite(value) or value != int(value) or value < smallest:
-        raise ValueError(f"`{name}` must be an integer of at least {smallest}, got {value!r}.")
+    if not abs(value) < np.inf or value != int(value) or not smallest <= value < 2**31:
+        raise ValueError(
+            f"`{name}` must be an integer from {smallest} to {2**31 - 1}, got {value!r}."
+        )
     return int(value)
+
+
+def real_number(value: Any, name: str) -> float:
+    """Return a real number as float."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"`{name}` must be a number, got {value!r}.")
+    return float(value)
 
 
 def bounds_pair(bounds: Any) -> tuple[float, float] | None:

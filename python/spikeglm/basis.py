@@ -14,7 +14,14 @@ from sklearn.base import BaseEstimator
 
 from . import _core
 from ._timeseries import common_axis, like_input, plain
-from ._validation import FloatArray, bounds_pair, numeric_array, warn, whole_number
+from ._validation import (
+    FloatArray,
+    bounds_pair,
+    numeric_array,
+    real_number,
+    warn,
+    whole_number,
+)
 from .design import Design
 from .exceptions import ConstantInputWarning, WindowWarning
 
@@ -112,7 +119,7 @@ class Basis(ABC, BaseEstimator):  # type: ignore[misc]
         >>> model.fit(X, counts[:, 0]).converged_
         True
         """
-        arrays = self._checked(inputs)
+        arrays = [np.atleast_1d(array) for array in self._checked(inputs)]
         axis = common_axis((f"input {i}", values) for i, values in enumerate(inputs))
         epochs = axis.epochs() if axis is not None else [(0, arrays[0].shape[0])]
         single = all(array.dtype == np.float32 for array in arrays)
@@ -164,10 +171,8 @@ class Basis(ABC, BaseEstimator):  # type: ignore[misc]
                 f"This basis requires {self.n_inputs} input(s) for evaluation, but {len(inputs)} "
                 "were provided."
             )
-        arrays = [
-            np.atleast_1d(numeric_array(plain(values), "a basis input")) for values in inputs
-        ]
-        lengths = [array.shape[0] for array in arrays]
+        arrays = [numeric_array(plain(values), "a basis input") for values in inputs]
+        lengths = [array.shape[0] if array.ndim else 1 for array in arrays]
         if len(set(lengths)) > 1:
             raise ValueError(
                 "Sample size mismatch. The inputs of a basis must have the same number of samples, "
@@ -246,16 +251,11 @@ class AtomicBasis(Basis):
     def _evaluate(self, inputs: list[FloatArray]) -> FloatArray:
         self._check()
         (values,) = inputs
-        bounds = bounds_pair(self.bounds)
-        if bounds is None:
-            (learned,) = _core.column_range(values.reshape(-1))
-            bounds = (learned.low, learned.high)
-        scale = bounds[1] - bounds[0] if bounds[1] > bounds[0] else 1.0
-        unit = (values - bounds[0]) / scale
+        given = bounds_pair(self.bounds)
+        (learned,) = _core.column_range(values.reshape(-1))  # refuses infinities
+        bounds = learned if given is None else _core.Bounds(*given)
         basis = self._core_basis()
-        flat = basis.evaluate(unit.reshape(-1))
-        if basis.is_density:
-            flat /= scale
+        flat = basis.evaluate(values.reshape(-1), bounds)
         return flat.reshape(*values.shape, basis.n_basis_funcs)
 
     def _ranges(self) -> list[tuple[float, float]]:
@@ -383,7 +383,7 @@ class RaisedCosineBasisLinear(AtomicBasis):
         return _core.Basis(
             self._family,
             whole_number(self.n_basis_funcs, "n_basis_funcs", 1),
-            width=float(self.width),
+            width=real_number(self.width, "width"),
         )
 
 
@@ -434,8 +434,12 @@ class RaisedCosineBasisLog(AtomicBasis):
         return _core.Basis(
             self._family,
             whole_number(self.n_basis_funcs, "n_basis_funcs", 1),
-            width=float(self.width),
-            time_scaling=50.0 if self.time_scaling is None else float(self.time_scaling),
+            width=real_number(self.width, "width"),
+            time_scaling=(
+                50.0
+                if self.time_scaling is None
+                else real_number(self.time_scaling, "time_scaling")
+            ),
             enforce_decay_to_zero=bool(self.enforce_decay_to_zero),
         )
 
@@ -515,10 +519,15 @@ def _as_channels(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _warn_about_short_epochs(epochs: Epochs, window: int) -> None:
-    short = [i for i, (begin, end) in enumerate(epochs) if 0 < end - begin <= window]
+    lengths = [end - begin for begin, end in epochs]
+    short = [i for i, length in enumerate(lengths) if 0 < length <= window]
     if short:
         shown = ", ".join(map(str, short[:10])) + (", ..." if len(short) > 10 else "")
-        where = f"epochs {shown} of {len(epochs)}" if len(epochs) > 1 else "the input"
+        where = (
+            f"epochs {shown} of {len(epochs)}"
+            if len(epochs) > 1
+            else f"an input of {lengths[0]} samples"
+        )
         warn(
             f"the convolution window of {window} samples leaves no complete sample in {where}: "
             "all features are NaN there.",

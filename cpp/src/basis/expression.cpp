@@ -5,11 +5,27 @@
 #include <stdexcept>
 
 #include "spikeglm/backend/kernels.hpp"
+#include "spikeglm/backend/memory.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/basis/all.hpp"
 
 namespace spikeglm {
 namespace {
+
+/// Rescales to units of the bounds, in place. A range that overflows is halved first; a range of
+/// zero (bounds learned from a constant) only shifts.
+void to_unit(const Bounds& bounds, std::span<double> values) {
+    const double half = std::isinf(bounds.high - bounds.low) ? 0.5 : 1.0;
+    const double low = half * bounds.low;
+    const double range = bounds.high > bounds.low ? half * bounds.high - low : 1.0;
+    for (double& value : values) value = (half * value - low) / range;
+}
+
+/// Values per unit of x, for families that are densities.
+void per_unit(const Bounds& bounds, std::span<double> row) {
+    const double range = bounds.high > bounds.low ? bounds.high - bounds.low : 1.0;
+    for (double& value : row) value /= range;
+}
 
 class Evaluation final : public Expression {
 public:
@@ -32,17 +48,14 @@ public:
         const std::ptrdiff_t n_basis = basis_.n_basis_funcs();
         for (std::ptrdiff_t c = 0; c < input_.cols; ++c) {
             input_.column(c).load(first, count, u);
-            const auto [low, high] = bounds_[static_cast<std::size_t>(c)];
-            const double range = high > low ? high - low : 1.0;
-            for (std::ptrdiff_t r = 0; r < count; ++r) {
-                if (u[r] < low || u[r] > high) outside[r] = 1.0;
-                u[r] = (u[r] - low) / range;
-            }
-            kernels().evaluate_basis(basis_.view(), count, u, out + c * n_basis, stride);
-            if (!basis_.is_density()) continue;
+            const Bounds& bounds = bounds_[static_cast<std::size_t>(c)];
             for (std::ptrdiff_t r = 0; r < count; ++r)
-                for (std::ptrdiff_t b = 0; b < n_basis; ++b)
-                    out[r * stride + c * n_basis + b] /= range;
+                if (u[r] < bounds.low || u[r] > bounds.high) outside[r] = 1.0;
+            to_unit(bounds, {u, static_cast<std::size_t>(count)});
+            kernels().evaluate_basis(basis_.view(), count, u, out + c * n_basis, stride);
+            for (std::ptrdiff_t r = 0; basis_.is_density() && r < count; ++r)
+                per_unit(bounds,
+                         {out + r * stride + c * n_basis, static_cast<std::size_t>(n_basis)});
         }
         for (std::ptrdiff_t r = 0; r < count; ++r)
             if (outside[r] != 0.0) std::fill_n(out + r * stride, n_features(), fill_value_);
@@ -62,14 +75,15 @@ public:
         : input_(input),
           window_(window_size),
           n_basis_(basis.n_basis_funcs()),
-          kernel_(static_cast<std::size_t>(window_size * basis.n_basis_funcs())),
           epochs_(std::move(epochs)) {
+        require_memory(window_size, n_basis_, sizeof(double), "a bank of filters");
+        kernel_.resize(static_cast<std::size_t>(window_size * n_basis_));
         std::vector<double> grid(static_cast<std::size_t>(window_size));
         for (std::ptrdiff_t k = 0; k < window_size; ++k)
             grid[static_cast<std::size_t>(k)] =
                 window_size == 1 ? 0.0
                                  : static_cast<double>(k) / static_cast<double>(window_size - 1);
-        basis.evaluate(grid, kernel_.data());
+        basis.evaluate(grid, {0.0, 1.0}, kernel_.data());
     }
 
     [[nodiscard]] std::ptrdiff_t rows() const override { return input_.rows; }
@@ -204,9 +218,12 @@ BasisView Basis::view() const {
             static_cast<std::ptrdiff_t>(table_.size())};
 }
 
-void Basis::evaluate(std::span<const double> u, double* out) const {
+void Basis::evaluate(std::span<const double> x, const Bounds& bounds, double* out) const {
+    std::vector<double> u(x.begin(), x.end());
+    to_unit(bounds, u);
     kernels().evaluate_basis(view(), static_cast<std::ptrdiff_t>(u.size()), u.data(), out,
                              n_basis_funcs_);
+    if (is_density_) per_unit(bounds, {out, u.size() * static_cast<std::size_t>(n_basis_funcs_)});
 }
 
 ExpressionPtr make_evaluation(const Basis& basis, const MatrixView& input,

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "spikeglm/backend/kernels.hpp"
+#include "spikeglm/backend/memory.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/glm/observation/all.hpp"
 
@@ -84,6 +85,7 @@ void Likelihood::evaluate(std::span<const double> gamma, Curvature kind, Evaluat
     const LinearPredictor predictor = in_user_units(gamma);
     const LaneLayout layout{p, kind != Curvature::none};
     const RowPlan plan = RowPlan::make(design_.rows(), layout.size());
+    require_memory(plan.n_lanes, layout.size(), sizeof(double), "the sums of a pass");
     std::vector<std::vector<double>> lanes(
         static_cast<std::size_t>(plan.n_lanes),
         std::vector<double>(static_cast<std::size_t>(layout.size()), 0.0));

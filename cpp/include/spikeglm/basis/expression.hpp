@@ -16,6 +16,12 @@
 
 namespace spikeglm {
 
+/// Closed interval on which a basis lives.
+struct Bounds {
+    double low = 0.0;
+    double high = 1.0;
+};
+
 /// A family with its prepared table.
 class Basis {
 public:
@@ -25,8 +31,8 @@ public:
     /// Whether values are per unit of x: to be divided by the width of the bounds.
     [[nodiscard]] bool is_density() const { return is_density_; }
 
-    /// Values at u, row-major (u.size(), n_basis_funcs); 0 and 1 are the bounds.
-    void evaluate(std::span<const double> u, double* out) const;
+    /// Values at x, row-major (x.size(), n_basis_funcs).
+    void evaluate(std::span<const double> x, const Bounds& bounds, double* out) const;
 
 private:
     int family_;
@@ -50,12 +56,6 @@ public:
 };
 
 using ExpressionPtr = std::shared_ptr<const Expression>;
-
-/// Closed interval on which a basis lives.
-struct Bounds {
-    double low = 0.0;
-    double high = 1.0;
-};
 
 /// Half-open range of consecutive samples.
 struct Epoch {

@@ -76,13 +76,13 @@ struct RaisedCosineLog {
                                         std::to_string(p.time_scaling) + ".");
         const double n = static_cast<double>(p.n_basis_funcs);
         const double last = p.enforce_decay_to_zero ? 1.0 - p.width / (n + p.width - 1.0) : 1.0;
-        std::vector<double> table = {p.time_scaling, std::log(p.time_scaling + 1.0)};
+        std::vector<double> table = {p.time_scaling, std::log1p(p.time_scaling)};
         raised_cosine_detail::append_bumps(p, last, table);
         return table;
     }
 
     static void evaluate(const BasisView& basis, double u, double* out) {
-        const double v = std::log(basis.table[0] * u + 1.0) / basis.table[1];
+        const double v = std::log1p(basis.table[0] * u) / basis.table[1];
         raised_cosine_detail::evaluate(basis.table + 2, basis.n_basis_funcs, v, out);
     }
 };
