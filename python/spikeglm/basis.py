@@ -22,7 +22,7 @@ from ._validation import (
     warn,
     whole_number,
 )
-from .design import Design
+from .design import Design, Expression, Pair, Term
 from .exceptions import ConstantInputWarning, WindowWarning
 
 Epochs = list[tuple[int, int]]
@@ -53,8 +53,8 @@ class Basis(ABC, BaseEstimator):  # type: ignore[misc]
         """Number of features for one-dimensional inputs."""
 
     @abstractmethod
-    def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs) -> _core.BoundExpression:
-        """Return the features as an expression of the core, from (n_samples, n_channels) inputs."""
+    def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs) -> Expression:
+        """Return the features as an expression, from (n_samples, n_channels) inputs."""
 
     @abstractmethod
     def _evaluate(self, inputs: list[FloatArray]) -> FloatArray:
@@ -124,7 +124,7 @@ class Basis(ABC, BaseEstimator):  # type: ignore[misc]
         epochs = axis.epochs() if axis is not None else [(0, arrays[0].shape[0])]
         single = all(array.dtype == np.float32 for array in arrays)
         expression = self._bind([_as_channels(array) for array in arrays], epochs)
-        return Design(expression.design(), np.float32 if single else np.float64, axis)
+        return Design(expression, np.float32 if single else np.float64, axis)
 
     def evaluate(self, *inputs: ArrayLike) -> FloatArray:
         """Return the values of the basis at points, (*shape, n_basis_functions).
@@ -192,8 +192,11 @@ class AtomicBasis(Basis):
     n_basis_funcs: int
 
     @abstractmethod
+    def _parameters(self) -> dict[str, Any]:
+        """Return the parameters of the core's basis, checked for type."""
+
     def _core_basis(self) -> _core.Basis:
-        """Build the basis of the core; refuses parameters that are out of range."""
+        return _core.Basis(self._family, **self._parameters())
 
     @property
     def n_inputs(self) -> int:
@@ -221,32 +224,26 @@ class AtomicBasis(Basis):
             raise ValueError('`window_size` has no meaning with mode="eval".')
         bounds_pair(self.bounds)
 
-    def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs) -> _core.BoundExpression:
+    def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs) -> Expression:
         self._check()
         (array,) = inputs
-        learned = _core.column_range(array)  # refuses infinities
-        basis = self._core_basis()
+        ranges = [(bound.low, bound.high) for bound in _core.column_range(array)]
         if self.mode == "conv":
             window = int(self.window_size or 0)
             _warn_about_short_epochs(epochs, window)
-            return _core.convolution(basis, array, window, epochs)
-        return _core.evaluation(basis, array, self._used_bounds(learned, array.shape[0]), np.nan)
-
-    def _used_bounds(
-        self, learned: list[_core.Bounds], n_samples: int
-    ) -> list[_core.Bounds]:
+            return Term(
+                self._family, self._parameters(), array, [], window=window, epochs=tuple(epochs)
+            )
         given = bounds_pair(self.bounds)
-        if given is not None:
-            self.bounds_ = np.array([given] * len(learned))
-            return [_core.Bounds(*given)] * len(learned)
-        if n_samples > 0 and any(bound.low == bound.high for bound in learned):
+        if given is None and array.shape[0] and any(low == high for low, high in ranges):
             warn(
                 f"an input of {type(self).__name__} takes only one value, from which no range can "
                 "be learned; pass `bounds`.",
                 ConstantInputWarning,
             )
-        self.bounds_ = np.array([(bound.low, bound.high) for bound in learned])
-        return learned
+        bounds = ranges if given is None else [given] * len(ranges)
+        self.bounds_ = np.array(bounds)
+        return Term(self._family, self._parameters(), array, bounds)
 
     def _evaluate(self, inputs: list[FloatArray]) -> FloatArray:
         self._check()
@@ -280,12 +277,11 @@ class _SplineBasis(AtomicBasis):
         self.label = label
         self._check()
 
-    def _core_basis(self) -> _core.Basis:
-        return _core.Basis(
-            self._family,
-            whole_number(self.n_basis_funcs, "n_basis_funcs", 1),
-            order=whole_number(self.order, "order", 1),
-        )
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "n_basis_funcs": whole_number(self.n_basis_funcs, "n_basis_funcs", 1),
+            "order": whole_number(self.order, "order", 1),
+        }
 
 
 class BSplineBasis(_SplineBasis):
@@ -379,12 +375,11 @@ class RaisedCosineBasisLinear(AtomicBasis):
         self.label = label
         self._check()
 
-    def _core_basis(self) -> _core.Basis:
-        return _core.Basis(
-            self._family,
-            whole_number(self.n_basis_funcs, "n_basis_funcs", 1),
-            width=real_number(self.width, "width"),
-        )
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "n_basis_funcs": whole_number(self.n_basis_funcs, "n_basis_funcs", 1),
+            "width": real_number(self.width, "width"),
+        }
 
 
 class RaisedCosineBasisLog(AtomicBasis):
@@ -430,18 +425,14 @@ class RaisedCosineBasisLog(AtomicBasis):
         self.label = label
         self._check()
 
-    def _core_basis(self) -> _core.Basis:
-        return _core.Basis(
-            self._family,
-            whole_number(self.n_basis_funcs, "n_basis_funcs", 1),
-            width=real_number(self.width, "width"),
-            time_scaling=(
-                50.0
-                if self.time_scaling is None
-                else real_number(self.time_scaling, "time_scaling")
-            ),
-            enforce_decay_to_zero=bool(self.enforce_decay_to_zero),
-        )
+    def _parameters(self) -> dict[str, Any]:
+        scaling = 50.0 if self.time_scaling is None else self.time_scaling
+        return {
+            "n_basis_funcs": whole_number(self.n_basis_funcs, "n_basis_funcs", 1),
+            "width": real_number(self.width, "width"),
+            "time_scaling": real_number(scaling, "time_scaling"),
+            "enforce_decay_to_zero": bool(self.enforce_decay_to_zero),
+        }
 
 
 class _CompositeBasis(Basis):
@@ -460,10 +451,12 @@ class _CompositeBasis(Basis):
         return inputs[:n_first], inputs[n_first:]
 
     def _bind_both(
-        self, inputs: list[NDArray[Any]], epochs: Epochs
-    ) -> tuple[_core.BoundExpression, _core.BoundExpression]:
+        self, inputs: list[NDArray[Any]], epochs: Epochs, product: bool
+    ) -> Expression:
         first, second = self._split(inputs)
-        return self.basis1._bind(first, epochs), self.basis2._bind(second, epochs)
+        return Pair(
+            self.basis1._bind(first, epochs), self.basis2._bind(second, epochs), product
+        )
 
     def _evaluate_both(self, inputs: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
         first, second = self._split(inputs)
@@ -481,8 +474,8 @@ class AdditiveBasis(_CompositeBasis):
         """Sum of the two."""
         return self.basis1.n_basis_functions + self.basis2.n_basis_functions
 
-    def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs) -> _core.BoundExpression:
-        return _core.sum_of(*self._bind_both(inputs, epochs))
+    def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs) -> Expression:
+        return self._bind_both(inputs, epochs, product=False)
 
     def _evaluate(self, inputs: list[FloatArray]) -> FloatArray:
         return np.concatenate(self._evaluate_both(inputs), axis=-1)
@@ -500,8 +493,8 @@ class MultiplicativeBasis(_CompositeBasis):
         """Product of the two."""
         return self.basis1.n_basis_functions * self.basis2.n_basis_functions
 
-    def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs) -> _core.BoundExpression:
-        return _core.product_of(*self._bind_both(inputs, epochs))
+    def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs) -> Expression:
+        return self._bind_both(inputs, epochs, product=True)
 
     def _evaluate(self, inputs: list[FloatArray]) -> FloatArray:
         first, second = self._evaluate_both(inputs)

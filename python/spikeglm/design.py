@@ -1,5 +1,6 @@
 """Lazy designs: the features of a basis, computed when a fit asks for them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,48 @@ from . import _core
 from ._timeseries import TimeAxis, like_input
 
 __all__ = ["Design"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """One family at work on one input: everything that the core is told, in plain values.
+
+    Evaluated between `bounds`, one (low, high) per channel, or, where `window` is set, convolved
+    epoch by epoch.
+    """
+
+    family: str
+    parameters: dict[str, Any]
+    input: NDArray[Any]
+    bounds: list[tuple[float, float]]
+    fill_value: float = np.nan
+    window: int | None = None
+    epochs: tuple[tuple[int, int], ...] = ()
+
+    def build(self) -> _core.BoundExpression:
+        """Return the expression of the core."""
+        basis = _core.Basis(self.family, **self.parameters)
+        if self.window is not None:
+            return _core.convolution(basis, self.input, self.window, list(self.epochs))
+        bounds = [_core.Bounds(low, high) for low, high in self.bounds]
+        return _core.evaluation(basis, self.input, bounds, self.fill_value)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Sum or product of two expressions."""
+
+    left: "Expression"
+    right: "Expression"
+    product: bool
+
+    def build(self) -> _core.BoundExpression:
+        """Return the expression of the core."""
+        combine = _core.product_of if self.product else _core.sum_of
+        return combine(self.left.build(), self.right.build())
+
+
+Expression = Term | Pair
 
 
 class Design:
@@ -25,10 +68,23 @@ class Design:
 
     ndim = 2
 
-    def __init__(self, core: _core.BoundDesign, dtype: DTypeLike, time_axis: TimeAxis | None) -> None:
-        self._core = core
+    def __init__(
+        self,
+        expression: Expression,
+        dtype: DTypeLike,
+        time_axis: TimeAxis | None,
+        rows: NDArray[np.intp] | None = None,
+    ) -> None:
         self.dtype = np.dtype(dtype)
         self.time_axis = time_axis
+        self._expression = expression
+        self._rows = rows
+        core = expression.build().design()
+        self._core = core if rows is None else core.rows(rows)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the expression with its inputs; the core is built anew."""
+        return Design, (self._expression, self.dtype, self.time_axis, self._rows)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -87,8 +143,8 @@ class Design:
             if key.size:
                 raise IndexError(f"rows must be selected by integers or a mask, got {key.dtype}.")
             key = key.astype(np.intp)
-        index = np.arange(n_samples)[key]
+        index = (np.arange(n_samples) if self._rows is None else self._rows)[key]
         if index.ndim != 1:
             raise IndexError(f"rows must be selected by a 1-dimensional index, got {index.ndim}-d.")
-        axis = self.time_axis.rows(index) if self.time_axis is not None else None
-        return Design(self._core.rows(index), self.dtype, axis)
+        axis = self.time_axis.rows(key) if self.time_axis is not None else None
+        return Design(self._expression, self.dtype, axis, index)
