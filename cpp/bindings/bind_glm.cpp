@@ -59,7 +59,7 @@ py::array quantity_per_row(const std::string& model, const std::string& quantity
     static const std::map<std::string, RowQuantity> known = {
         {"log_likelihood", RowQuantity::log_likelihood},
         {"deviance", RowQuantity::deviance},
-        {"variance", RowQuantity::variance}};
+        {"pearson_residual", RowQuantity::pearson_residual}};
     py::array_t<double> out(y.size());
     row_quantity(index_of<Observations>(model, "observation model"), known.at(quantity),
                  vector_view(y), vector_view(mu), dispersion, out.mutable_data());

@@ -13,10 +13,14 @@ using Columns = Eigen::Map<Eigen::MatrixXd, 0, Stride>;
 
 ConstRows rows_of(const RowBlock& x) { return {x.data, x.rows, x.cols, Stride(x.stride)}; }
 
+/// Nothing to add; the pointers may be null then, which Eigen does not expect.
+bool empty(const RowBlock& x) { return x.rows == 0 || x.cols == 0; }
+
 }  // namespace
 
 void matvec_kernel(const RowBlock& x, const double* coef, std::ptrdiff_t coef_stride,
                    std::ptrdiff_t n_problems, double* eta, std::ptrdiff_t eta_stride) {
+    if (empty(x)) return;
     // Vector products have their own, much faster path in Eigen than one-column matrices.
     if (n_problems == 1) {
         Eigen::Map<Eigen::VectorXd>(eta, x.rows).noalias() +=
@@ -29,6 +33,7 @@ void matvec_kernel(const RowBlock& x, const double* coef, std::ptrdiff_t coef_st
 
 void transpose_matvec_kernel(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
                              std::ptrdiff_t n_problems, double* out, std::ptrdiff_t out_stride) {
+    if (empty(x)) return;
     if (n_problems == 1) {
         Eigen::Map<Eigen::VectorXd>(out, x.cols).noalias() +=
             rows_of(x).transpose() * Eigen::Map<const Eigen::VectorXd>(d, x.rows);
@@ -40,6 +45,7 @@ void transpose_matvec_kernel(const RowBlock& x, const double* d, std::ptrdiff_t 
 
 void sandwich_kernel(const RowBlock& x, const double* w, double* out, std::ptrdiff_t out_stride,
                      double* scratch) {
+    if (empty(x)) return;
     Eigen::Map<RowMajor> weighted(scratch, x.rows, x.cols);
     weighted.noalias() = Eigen::Map<const Eigen::VectorXd>(w, x.rows).asDiagonal() * rows_of(x);
     Columns(out, x.cols, x.cols, Stride(out_stride)).triangularView<Eigen::Lower>() +=

@@ -120,8 +120,8 @@ class Observations(BaseEstimator):  # type: ignore[misc]
                 f"`dof_resid` must be positive to estimate a dispersion, got {dof_resid}."
             )
         observed, rate = _same_shape(y, predicted_rate)
-        variance = self._quantity("variance", observed, rate, 1.0)
-        return float(np.nansum((observed - rate) ** 2 / variance) / dof_resid)
+        residuals = self._quantity("pearson_residual", observed, rate, 1.0)
+        return float(np.nansum(residuals**2) / dof_resid)
 
     def _quantity(
         self,

@@ -93,7 +93,7 @@ ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
             high = std::max(high, lane.high[c]);
             sum += static_cast<double>(lane.count) * (lane.origin[c] - origin) + lane.sum[c];
         }
-        const double mean = origin + sum / n;
+        const double mean = std::clamp(origin + sum / n, low, high);
         // Each lane's squares about its own mean, plus those of the lane means about the mean.
         double squares = 0.0;
         for (const LaneMoments& lane : lanes) {
@@ -105,7 +105,11 @@ ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
                        m * between * between;
         }
         result.mean[c] = low == high ? low : mean;
-        result.sd[c] = low == high ? 0.0 : std::sqrt(squares / n);
+        // Squares of very large or very small numbers leave the range of doubles; the numbers do
+        // not.
+        const double sd = std::sqrt(squares / n);
+        const bool in_range = sd > 1e-150 && sd < 1e150;
+        result.sd[c] = low == high ? 0.0 : (in_range ? sd : 0.25 * high - 0.25 * low);
     }
     return result;
 }

@@ -1,7 +1,6 @@
 #include "spikeglm/design/design.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -24,7 +23,7 @@ RowBlock PreparedDesign::block(std::ptrdiff_t first, std::ptrdiff_t count,
     const auto usable = [&](std::ptrdiff_t r) {
         return usable_.empty() || usable_[static_cast<std::size_t>(first + r)] != 0;
     };
-    bool clean = shift_.empty();
+    bool clean = location_.empty();
     for (std::ptrdiff_t r = 0; clean && r < count; ++r) clean = usable(r);
     if (clean) return source;
 
@@ -34,10 +33,13 @@ RowBlock PreparedDesign::block(std::ptrdiff_t first, std::ptrdiff_t count,
         double* to = copy + r * source.cols;
         if (!usable(r))
             std::fill_n(to, source.cols, 0.0);
-        else if (shift_.empty())
+        else if (location_.empty())
             std::copy_n(from, source.cols, to);
         else
-            std::transform(from, from + source.cols, shift_.begin(), to, std::minus<>());
+            for (std::ptrdiff_t c = 0; c < source.cols; ++c) {
+                const auto j = static_cast<std::size_t>(c);
+                to[c] = (from[c] - location_[j]) / spread_[j];
+            }
     }
     return {copy, count, source.cols, source.cols};
 }

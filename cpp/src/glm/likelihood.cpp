@@ -114,54 +114,77 @@ void Likelihood::evaluate(std::span<const double> gamma, Curvature kind, Evaluat
 
     // From sums over rows to the standardised coordinates.
     const double* sums = lanes.front().data();
-    const auto size_t_p = static_cast<std::size_t>(p);
     out.value = sums[0];
     out.kind = kind;
-    out.gradient.resize(size_t_p + 1);
-    for (std::size_t j = 0; j < size_t_p; ++j)
+    out.gradient.resize(static_cast<std::size_t>(p) + 1);
+    for (std::size_t j = 0; j < static_cast<std::size_t>(p); ++j)
         out.gradient[j] =
             (sums[layout.d1() + static_cast<std::ptrdiff_t>(j)] - location_[j] * sums[1]) /
             spread_[j];
-    out.gradient[size_t_p] = sums[1];
+    out.gradient[static_cast<std::size_t>(p)] = sums[1];
     out.curvature.clear();
-    if (kind == Curvature::none) return;
+    if (kind != Curvature::none) standardise(sums, out.curvature);
+}
 
-    const std::size_t size = size_t_p + 1;
-    out.curvature.resize(size * size);
+void Likelihood::standardise(const double* sums, std::vector<double>& curvature) const {
+    const auto p = spread_.size();
+    const LaneLayout layout{static_cast<std::ptrdiff_t>(p), true};
+    const std::size_t size = p + 1;
+    curvature.resize(size * size);
     const double* h = sums + layout.d2();
     const double* sandwich = sums + layout.sandwich();
     const double total = sums[2];
-    for (std::size_t j = 0; j < size_t_p; ++j) {
-        for (std::size_t i = j; i < size_t_p; ++i) {
-            const double centred = sandwich[i + j * size_t_p] - location_[i] * h[j] -
-                                   location_[j] * h[i] + total * location_[i] * location_[j];
-            out.curvature[i + j * size] = out.curvature[j + i * size] =
-                centred / (spread_[i] * spread_[j]);
+    for (std::size_t j = 0; j < p; ++j) {
+        for (std::size_t i = j; i < p; ++i) {
+            const double centred = sandwich[i + j * p] - location_[i] * h[j] - location_[j] * h[i] +
+                                   total * location_[i] * location_[j];
+            curvature[i + j * size] = curvature[j + i * size] = centred / spread_[i] / spread_[j];
         }
-        out.curvature[size_t_p + j * size] = out.curvature[j + size_t_p * size] =
+        curvature[p + j * size] = curvature[j + p * size] =
             (h[j] - location_[j] * total) / spread_[j];
     }
-    out.curvature[size_t_p + size_t_p * size] = total;
+    curvature[p + p * size] = total;
 }
 
-Likelihood::RowChange Likelihood::row_change(std::span<const double> direction,
-                                             double threshold) const {
+std::vector<double> Likelihood::gram(std::span<const double> weight) const {
+    const std::ptrdiff_t p = design_.cols();
+    const LaneLayout layout{p, true};
+    const RowPlan plan = RowPlan::make(design_.rows(), layout.size());
+    std::vector<std::vector<double>> lanes(
+        static_cast<std::size_t>(plan.n_lanes),
+        std::vector<double>(static_cast<std::size_t>(layout.size()), 0.0));
+    Workspace workspace;
+    for_each_block(plan, monitor_,
+                   [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count) {
+                       if (unused(first, count)) return;
+                       Workspace::Frame frame(workspace);
+                       const RowBlock x = design_.block(first, count, frame);
+                       double* sums = lanes[static_cast<std::size_t>(lane)].data();
+                       double* w = frame.take(count);
+                       if (weight.empty())
+                           std::fill_n(w, count, 1.0);
+                       else
+                           std::copy_n(weight.data() + first, count, w);
+                       sums[2] += sum_of(w, count);
+                       kernels().transpose_matvec(x, w, count, 1, sums + layout.d2(), p);
+                       kernels().sandwich(x, w, sums + layout.sandwich(), p, frame.take(count * p));
+                   });
+    add_lanes(lanes);
+    std::vector<double> result;
+    standardise(lanes.front().data(), result);
+    return result;
+}
+
+std::vector<double> Likelihood::change_of_eta(std::span<const double> direction) const {
     const LinearPredictor predictor = in_user_units(direction);
-    RowChange change;
+    std::vector<double> change(static_cast<std::size_t>(design_.rows()), 0.0);
     Workspace workspace;
     for_each_block(RowPlan::make(design_.rows(), 1), monitor_,
                    [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t count) {
                        if (unused(first, count)) return;
                        Workspace::Frame frame(workspace);
                        const RowBlock x = design_.block(first, count, frame);
-                       double* eta = frame.take(count);
-                       eta_of(x, first, predictor, false, eta);
-                       for (std::ptrdiff_t r = 0; r < count; ++r) {
-                           const auto row = static_cast<std::size_t>(first + r);
-                           if (!sample_.weight.empty() && sample_.weight[row] == 0.0) continue;
-                           change.largest = std::max(change.largest, std::abs(eta[r]));
-                           change.n_above += std::abs(eta[r]) > threshold;
-                       }
+                       eta_of(x, first, predictor, false, change.data() + first);
                    });
     return change;
 }
@@ -186,9 +209,9 @@ double Likelihood::pearson(std::span<const double> gamma) const {
                                const auto row = static_cast<std::size_t>(first + r);
                                const double w = sample_.weight.empty() ? 1.0 : sample_.weight[row];
                                if (w == 0.0) continue;
-                               const double residual = sample_.y[row] - mu[r];
-                               lanes[static_cast<std::size_t>(lane)][0] +=
-                                   w * residual * residual / Model::variance(mu[r]);
+                               const double residual =
+                                   (sample_.y[row] - mu[r]) / Model::standard_deviation(mu[r]);
+                               lanes[static_cast<std::size_t>(lane)][0] += w * residual * residual;
                            }
                        });
     });

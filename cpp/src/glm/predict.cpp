@@ -52,7 +52,9 @@ void row_quantity(int model, RowQuantity quantity, std::span<const double> y,
                     out[i] = Model::log_likelihood(y[i], mu[i], dispersion);
                     break;
                 case RowQuantity::deviance: out[i] = Model::deviance(y[i], mu[i]); break;
-                case RowQuantity::variance: out[i] = dispersion * Model::variance(mu[i]); break;
+                case RowQuantity::pearson_residual:
+                    out[i] = (y[i] - mu[i]) / Model::standard_deviation(mu[i]);
+                    break;
             }
         }
     });

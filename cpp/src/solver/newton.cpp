@@ -7,8 +7,6 @@
 namespace spikeglm {
 namespace {
 
-/// Below this decrement the observed curvature replaces the expected one.
-constexpr double near_optimum = 0.3;
 /// Largest decrement at which running out of digits counts as having arrived.
 constexpr double precision_limit = 1e-6;
 constexpr int max_halvings = 60;
@@ -94,68 +92,67 @@ NewtonResult newton(const Objective& objective, const Penalty& penalty,
                     std::span<double> x, Evaluation& at_x) {
     NewtonResult result;
     const Curvature exact = objective.canonical() ? at_x.kind : Curvature::observed;
-    Model model = quadratic_model(penalty, free, x, at_x);
-    // Near the optimum the observed curvature takes over, unless it is indefinite there.
-    const auto refine = [&](std::span<const double> point, Evaluation& evaluation, Model& m) {
-        if (m.decrement >= near_optimum || evaluation.kind == exact) return;
-        Evaluation observed;
-        objective.evaluate(point, exact, observed);
-        Model candidate = quadratic_model(penalty, free, point, observed);
-        if (!candidate.positive_definite) return;
-        evaluation = std::move(observed);
-        m = std::move(candidate);
+    // Evaluates with the exact curvature; with the expected one where that is indefinite.
+    const auto evaluate = [&](std::span<const double> point, Evaluation& out) {
+        objective.evaluate(point, exact, out);
+        Model model;
+        if (!std::isfinite(out.value)) return model;
+        model = quadratic_model(penalty, free, point, out);
+        if (!model.positive_definite && !objective.canonical()) {
+            objective.evaluate(point, Curvature::expected, out);
+            model = quadratic_model(penalty, free, point, out);
+        }
+        return model;
     };
-    refine(x, at_x, model);
-
-    std::vector<double> trial(x.begin(), x.end());
-    Evaluation at_trial;
+    Model model = quadratic_model(penalty, free, x, at_x);
     const auto finish = [&](Status status) {
         result.status = status;
         result.decrement = model.decrement;
-        result.step.assign(x.size(), 0.0);
-        for (std::size_t i = 0; i < free.size(); ++i)
-            result.step[static_cast<std::size_t>(free[i])] =
-                model.step(static_cast<std::ptrdiff_t>(i));
         return result;
     };
 
+    std::vector<double> trial(x.begin(), x.end());
+    Evaluation at_trial;
     while (true) {
+        if (model.decrement <= options.tolerance && at_x.kind != exact) {
+            // Only the exact curvature may certify.
+            model = evaluate(x, at_x);
+            if (at_x.kind != exact) return finish(Status::saddle_point);
+        }
         if (model.decrement <= options.tolerance)
-            return finish(at_x.kind == exact ? Status::converged : Status::saddle_point);
+            return finish(model.positive_definite ? Status::converged : Status::precision_limit);
         if (result.n_iterations >= options.max_iterations) return finish(Status::max_iterations);
 
-        // What rounding leaves of a difference of two values.
+        // What rounding leaves of a difference of two values; where the expected decrease drowns in
+        // it, the gradient decides.
         const double noise = 8.0 * std::numeric_limits<double>::epsilon() * std::abs(model.value);
         const double slope = model.decrement * model.decrement;
         const bool drowned = slope <= 1e3 * noise;
+        const int tries = drowned ? 1 : max_halvings;
         Model next;
         bool accepted = false;
         double length = 1.0;
-        const int tries = drowned ? 2 : max_halvings;
-        for (int halving = 0; halving < tries && !accepted; ++halving, length *= 0.5) {
-            for (std::size_t i = 0; i < free.size(); ++i) {
-                const auto j = static_cast<std::size_t>(free[i]);
-                trial[j] = x[j] + length * model.step(static_cast<std::ptrdiff_t>(i));
+        for (int i = 0; i < tries && !accepted; ++i, length *= 0.5) {
+            for (std::ptrdiff_t j = 0; j < model.step.size(); ++j) {
+                const auto coordinate = static_cast<std::size_t>(free[static_cast<std::size_t>(j)]);
+                trial[coordinate] = x[coordinate] + length * model.step(j);
             }
-            const Curvature kind = model.decrement < near_optimum ? exact : at_x.kind;
-            objective.evaluate(trial, kind, at_trial);
-            if (!std::isfinite(at_trial.value)) continue;
-            next = quadratic_model(penalty, free, trial, at_trial);
-            if (!next.positive_definite && kind == Curvature::observed && !objective.canonical()) {
-                objective.evaluate(trial, Curvature::expected, at_trial);
-                next = quadratic_model(penalty, free, trial, at_trial);
-            }
-            if (!std::isfinite(next.value) || !std::isfinite(next.decrement)) continue;
-            const bool decreased = next.value <= model.value - 1e-4 * length * slope;
-            // Where the decrease drowns in rounding the gradient decides.
-            const bool closer = drowned && next.value <= model.value + noise &&
-                                next.decrement < 0.9 * model.decrement;
-            accepted = decreased || closer;
+            next = evaluate(trial, at_trial);
+            if (!std::isfinite(at_trial.value) || !std::isfinite(next.value) ||
+                !std::isfinite(next.decrement))
+                continue;
+            accepted = drowned ? next.value <= model.value + noise &&
+                                     next.decrement < 0.9 * model.decrement
+                               : next.value <= model.value - 1e-4 * length * slope;
         }
-        if (!accepted)
-            return finish(model.decrement <= precision_limit ? Status::precision_limit
-                                                             : Status::line_search_failed);
-        refine(trial, at_trial, next);
+        if (!accepted) {
+            // The gradient itself carries a rounding error of about eps sqrt(|value|) in
+            // decrements.
+            const double attainable = std::max(
+                precision_limit, 100.0 * std::sqrt(noise * std::numeric_limits<double>::epsilon()));
+            return finish(drowned && model.decrement <= attainable ? Status::precision_limit
+                                                                   : Status::line_search_failed);
+        }
         std::swap(at_x, at_trial);
         model = std::move(next);
         for (const std::ptrdiff_t j : free)

@@ -19,6 +19,15 @@ RankReport rank_of_gram(std::span<const double> gram, std::ptrdiff_t size,
     for (std::ptrdiff_t j = 0; j < n; ++j)
         for (std::ptrdiff_t i = 0; i < n; ++i) a(i, j) = entry(i, j) * scale(i) * scale(j);
 
+    RankReport report;
+    // Blocked and without pivoting first: full rank is the common case.
+    const Eigen::LLT<Eigen::MatrixXd> whole(a);
+    if (whole.info() == Eigen::Success &&
+        whole.matrixLLT().diagonal().cwiseAbs2().minCoeff() > 100.0 * relative_tolerance) {
+        report.independent.assign(candidates.begin(), candidates.end());
+        return report;
+    }
+
     // Left-looking elimination: `left` is what remains of each diagonal entry.
     Eigen::MatrixXd factor = Eigen::MatrixXd::Zero(n, n);
     Eigen::VectorXd left = a.diagonal();
@@ -42,7 +51,6 @@ RankReport rank_of_gram(std::span<const double> gram, std::ptrdiff_t size,
         left -= factor.col(k).cwiseAbs2();
     }
 
-    RankReport report;
     const auto r = static_cast<std::ptrdiff_t>(order.size());
     Eigen::MatrixXd basis(r, r);
     for (std::ptrdiff_t i = 0; i < r; ++i) {

@@ -38,14 +38,16 @@ private:
     MatrixView matrix_;
 };
 
-/// Another design with rows that must not be used set to zero and `shift` subtracted from the
-/// others. Blocks that need neither pass through untouched.
+/// Another design with rows that must not be used set to zero and, where `location` and `spread`
+/// are given, (x - location) / spread in the others. Blocks that need neither pass through
+/// untouched.
 class PreparedDesign final : public Design {
 public:
-    /// `usable`: a byte per row, or empty when every row is. `shift`: one per column, or empty.
+    /// `usable`: a byte per row, or empty when every row is. `location` and `spread`: one per
+    /// column, or empty.
     PreparedDesign(const Design& base, std::span<const std::uint8_t> usable,
-                   std::span<const double> shift)
-        : base_(base), usable_(usable), shift_(shift) {}
+                   std::span<const double> location, std::span<const double> spread)
+        : base_(base), usable_(usable), location_(location), spread_(spread) {}
     [[nodiscard]] std::ptrdiff_t rows() const override { return base_.rows(); }
     [[nodiscard]] std::ptrdiff_t cols() const override { return base_.cols(); }
     [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
@@ -54,7 +56,8 @@ public:
 private:
     const Design& base_;
     std::span<const std::uint8_t> usable_;
-    std::span<const double> shift_;
+    std::span<const double> location_;
+    std::span<const double> spread_;
 };
 
 /// Rows of another design in any order; a row keeps the features that it has there (a convolved row

@@ -65,7 +65,7 @@ struct FitResult {
 void predict(const Design& design, std::span<const double> coef, double intercept,
              std::span<const double> offset, int link, double* mu, const Monitor& monitor);
 
-enum class RowQuantity { log_likelihood, deviance, variance };
+enum class RowQuantity { log_likelihood, deviance, pearson_residual };
 
 /// Textbook quantities row by row, NaN where y or mu is NaN.
 void row_quantity(int model, RowQuantity quantity, std::span<const double> y,

@@ -6,8 +6,9 @@
 /// for columns located at m_j with spread s_j. Centring is applied to sums, not to rows:
 ///   eta   = X beta + b + offset
 ///   dL/dgamma_j = (sum_i x_ij d1_i - m_j sum_i d1_i) / s_j
-/// so that designs keep their structure. Columns far from zero are shifted row by row before
-/// (PreparedDesign), because there the difference of sums would lose digits.
+/// so that designs keep their structure. Columns far from zero are standardised row by row before
+/// (PreparedDesign), because there the difference of sums would lose digits; m_j is then 0 and s_j
+/// is 1.
 ///
 /// Cost of a pass: 4 n p flops for value and gradient, n p^2 for the curvature; X is read once.
 
@@ -38,13 +39,14 @@ public:
     [[nodiscard]] bool canonical() const override { return canonical_; }
     void evaluate(std::span<const double> gamma, Curvature kind, Evaluation& out) const override;
 
-    /// Per-row change of eta along a direction: the largest magnitude, and how many rows used
-    /// exceed `threshold`.
-    struct RowChange {
-        double largest = 0.0;
-        std::ptrdiff_t n_above = 0;
-    };
-    [[nodiscard]] RowChange row_change(std::span<const double> direction, double threshold) const;
+    [[nodiscard]] const Sample& sample() const { return sample_; }
+    [[nodiscard]] LossSelector loss() const { return selector_; }
+
+    /// X' diag(weight) X in standardised coordinates, intercept last; a weight per row, or empty.
+    [[nodiscard]] std::vector<double> gram(std::span<const double> weight) const;
+
+    /// Change of each row's eta along a direction; zero in rows that are not used.
+    [[nodiscard]] std::vector<double> change_of_eta(std::span<const double> direction) const;
 
     /// sum_i w_i (y_i - mu_i)^2 / V(mu_i).
     [[nodiscard]] double pearson(std::span<const double> gamma) const;
@@ -56,6 +58,7 @@ private:
     };
     [[nodiscard]] LinearPredictor in_user_units(std::span<const double> gamma) const;
     [[nodiscard]] bool unused(std::ptrdiff_t first, std::ptrdiff_t count) const;
+    void standardise(const double* sums, std::vector<double>& curvature) const;
     void eta_of(const RowBlock& x, std::ptrdiff_t first, const LinearPredictor& predictor,
                 bool with_offset, double* eta) const;
 

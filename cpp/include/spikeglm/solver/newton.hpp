@@ -6,13 +6,12 @@
 /// for a negative log-likelihood the distance in standard errors, whatever the scales of the
 /// parameters and the size of the data. Boyd & Vandenberghe (2004), Convex Optimization, 9.5.
 ///
-/// Far from the optimum (lambda above 0.3) the expected curvature is used, which is always positive
-/// semi-definite (Fisher scoring); near it the observed one, which makes convergence quadratic and
-/// alone may certify it.
+/// The observed curvature is used wherever it is positive definite, which makes convergence
+/// quadratic; elsewhere the expected one, which always is (Fisher scoring). Only the observed one
+/// certifies the result.
 
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "spikeglm/solver/objective.hpp"
 
@@ -20,7 +19,7 @@ namespace spikeglm {
 
 enum class Status {
     converged,        ///< lambda <= tolerance
-    precision_limit,  ///< rounding allows no further progress; lambda <= 1e-6
+    precision_limit,  ///< rounding allows no further progress
     max_iterations,
     line_search_failed,
     saddle_point,  ///< the gradient vanishes where the curvature is indefinite
@@ -38,8 +37,7 @@ struct NewtonOptions {
 struct NewtonResult {
     Status status = Status::max_iterations;
     int n_iterations = 0;
-    double decrement = 0.0;    ///< lambda at the returned point
-    std::vector<double> step;  ///< the step that would be taken next
+    double decrement = 0.0;  ///< lambda at the returned point
 };
 
 /// Minimises objective + penalty over the coordinates listed in `free`; the others stay as they

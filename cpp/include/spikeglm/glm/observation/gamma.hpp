@@ -26,7 +26,7 @@ struct Gamma {
     }
 
     static bool in_support(double y) { return y > 0.0; }
-    static double variance(double mu) { return mu * mu; }
+    static double standard_deviation(double mu) { return mu; }
     static double deviance(double y, double mu) { return 2.0 * ((y - mu) / mu - std::log(y / mu)); }
     static double log_likelihood(double y, double mu, double dispersion) {
         const double shape = 1.0 / dispersion;

@@ -9,7 +9,8 @@
 ///   estimates_dispersion    whether phi is estimated (Pearson) or one;
 ///   support, in_support(y)  the values y may take, in words and as a test;
 ///   terms<Link>(y, eta)     loss per row as a jet in eta, and its expected second derivative;
-///   variance(mu), deviance(y, mu), log_likelihood(y, mu, phi)   the textbook quantities.
+///   standard_deviation(mu)  of y, with phi = 1;
+///   deviance(y, mu), log_likelihood(y, mu, phi)   the textbook quantities.
 /// `loss` is -log p without the terms that do not depend on eta, and with phi = 1.
 
 #include <cmath>

@@ -27,7 +27,7 @@ struct Poisson {
     }
 
     static bool in_support(double y) { return y >= 0.0; }
-    static double variance(double mu) { return mu; }
+    static double standard_deviation(double mu) { return std::sqrt(mu); }
     static double deviance(double y, double mu) { return 2.0 * (x_log_y(y, y / mu) - (y - mu)); }
     static double log_likelihood(double y, double mu, double /*dispersion*/) {
         return x_log_y(y, mu) - mu - log_gamma(y + 1.0);

@@ -1,0 +1,143 @@
+#include "separation.hpp"
+
+#include <Eigen/Cholesky>
+#include <Eigen/Eigenvalues>
+#include <algorithm>
+#include <cmath>
+
+#include "spikeglm/backend/kernels.hpp"
+#include "spikeglm/backend/memory.hpp"
+
+namespace spikeglm {
+namespace {
+
+/// Share of a direction's squared length in the rows that stop it below which it counts as open;
+/// rounding of the Gram matrix leaves about 1e-13.
+constexpr double open_share = 1e-10;
+/// Rows that move by less than this share of the furthest count as not moving: the accuracy of an
+/// open direction, the square root of the above, with room.
+constexpr double still = 1e-4;
+constexpr int max_rectifications = 5000;
+
+/// -1 or +1: the side on which the loss of a row is flat far out, so that it gains from going
+/// there; 0: none. Judged at two distances, because at one of them a slope may vanish by chance.
+int open_side(LossSelector loss, double y) {
+    for (const int side : {-1, 1}) {
+        const auto flat = [&](double distance) {
+            const double eta = side * distance;
+            double d1 = 0.0;
+            double d2 = 0.0;
+            const double value =
+                kernels().row_terms(loss, Curvature::none, 1, &y, &eta, nullptr, &d1, &d2);
+            return std::isfinite(value) && std::abs(d1 * eta) < 1e-6;
+        };
+        if (flat(1e10) && flat(3e10)) return side;
+    }
+    return 0;
+}
+
+Eigen::MatrixXd restricted(std::span<const double> full, std::ptrdiff_t size,
+                           std::span<const std::ptrdiff_t> free) {
+    const auto n = static_cast<std::ptrdiff_t>(free.size());
+    Eigen::MatrixXd part(n, n);
+    for (std::ptrdiff_t j = 0; j < n; ++j)
+        for (std::ptrdiff_t i = 0; i < n; ++i)
+            part(i, j) = full[static_cast<std::size_t>(free[static_cast<std::size_t>(i)] +
+                                                       free[static_cast<std::size_t>(j)] * size)];
+    return part;
+}
+
+/// Directions, as columns over all coordinates, along which the rows with weight do not move.
+Eigen::MatrixXd open_directions(std::span<const double> gram, std::span<const double> stopping,
+                                std::ptrdiff_t size, std::span<const std::ptrdiff_t> free) {
+    const Eigen::LLT<Eigen::MatrixXd> all(restricted(gram, size, free));
+    if (all.info() != Eigen::Success) return Eigen::MatrixXd(size, 0);
+    Eigen::MatrixXd share = restricted(stopping, size, free);
+    all.matrixL().solveInPlace(share);
+    share = share.transpose().eval();
+    all.matrixL().solveInPlace(share);
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> spectrum(share);
+    const std::ptrdiff_t n_open = (spectrum.eigenvalues().array() < open_share).count();
+    Eigen::MatrixXd open = spectrum.eigenvectors().leftCols(n_open);
+    all.matrixU().solveInPlace(open);
+    Eigen::MatrixXd directions = Eigen::MatrixXd::Zero(size, n_open);
+    for (std::size_t i = 0; i < free.size(); ++i)
+        directions.row(free[i]) = open.row(static_cast<std::ptrdiff_t>(i));
+    return directions;
+}
+
+/// Iterative rectifier: finds c with `moves * c` >= 0 and positive in as many rows as possible;
+/// empty when only zero will do.
+Eigen::VectorXd rectify(const Eigen::MatrixXd& moves) {
+    const Eigen::LLT<Eigen::MatrixXd> normal(moves.transpose() * moves);
+    Eigen::VectorXd target = Eigen::VectorXd::Ones(moves.rows());
+    for (int i = 0; i < max_rectifications; ++i) {
+        const Eigen::VectorXd c = normal.solve(moves.transpose() * target);
+        const Eigen::VectorXd fitted = moves * c;
+        const double furthest = fitted.maxCoeff();
+        // The largest feasible target shrinks to zero where there is no direction.
+        if (!(furthest > 1e-6)) return {};
+        if (fitted.minCoeff() >= -still * furthest) return c;
+        target = fitted.cwiseMax(0.0);
+    }
+    return {};
+}
+
+}  // namespace
+
+std::optional<Separation> find_separation(const Likelihood& likelihood,
+                                          std::span<const double> gram,
+                                          std::span<const std::ptrdiff_t> free) {
+    const Sample& sample = likelihood.sample();
+    const auto n = sample.y.size();
+    // Distinct counts are few: the last one is remembered.
+    double last_y = std::numeric_limits<double>::quiet_NaN();
+    int last_side = 0;
+    std::vector<std::ptrdiff_t> open_rows;
+    std::vector<double> sign;
+    std::vector<double> stops(n, 0.0);
+    for (std::size_t i = 0; i < n; ++i) {
+        if (!sample.weight.empty() && sample.weight[i] == 0.0) continue;
+        if (sample.y[i] != last_y) {
+            last_y = sample.y[i];
+            last_side = open_side(likelihood.loss(), last_y);
+        }
+        if (last_side == 0) {
+            stops[i] = 1.0;
+        } else {
+            open_rows.push_back(static_cast<std::ptrdiff_t>(i));
+            sign.push_back(last_side);
+        }
+    }
+    if (open_rows.empty()) return std::nullopt;
+
+    const std::ptrdiff_t size = likelihood.size();
+    const Eigen::MatrixXd directions = open_directions(gram, likelihood.gram(stops), size, free);
+    const std::ptrdiff_t n_open = directions.cols();
+    if (n_open == 0) return std::nullopt;
+
+    const auto n_rows = static_cast<std::ptrdiff_t>(open_rows.size());
+    require_memory(n_rows, n_open, sizeof(double), "the rows checked for separation");
+    Eigen::MatrixXd moves(n_rows, n_open);
+    for (std::ptrdiff_t k = 0; k < n_open; ++k) {
+        const Eigen::VectorXd direction = directions.col(k);
+        const std::vector<double> eta =
+            likelihood.change_of_eta({direction.data(), static_cast<std::size_t>(size)});
+        for (std::ptrdiff_t r = 0; r < n_rows; ++r)
+            moves(r, k) = sign[static_cast<std::size_t>(r)] *
+                          eta[static_cast<std::size_t>(open_rows[static_cast<std::size_t>(r)])];
+    }
+    const Eigen::VectorXd c = rectify(moves);
+    if (c.size() == 0) return std::nullopt;
+
+    const Eigen::VectorXd moved = moves * c;
+    const Eigen::VectorXd direction = directions * c;
+    Separation result;
+    result.direction.assign(direction.data(), direction.data() + size);
+    for (std::ptrdiff_t r = 0; r < n_rows; ++r)
+        if (moved(r) > still * moved.maxCoeff())
+            result.rows.push_back(open_rows[static_cast<std::size_t>(r)]);
+    return result;
+}
+
+}  // namespace spikeglm
