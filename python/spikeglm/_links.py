@@ -18,7 +18,7 @@ def resolve_link(link: str | Callable[..., Any] | None, model: str) -> str:
     known = _core.inverse_links()
     if link is None:
         return str(_core.observation_models()[model]["default_link"])
-    name: Any = link
+    name: Any = None
     if callable(link):
         name = _FUNCTIONS.get(link)
         module = getattr(link, "__module__", None) or ""
@@ -26,7 +26,7 @@ def resolve_link(link: str | Callable[..., Any] | None, model: str) -> str:
             name = getattr(link, "__name__", None)
     elif isinstance(link, str):
         name = link.split(".")[-1]
-    name = _ALIASES.get(name, name)
+    name = _ALIASES.get(str(name), name)
     if name not in known:
         raise ValueError(
             f"unknown inverse link function {link!r}; known: {', '.join(known)}, and the numpy, "

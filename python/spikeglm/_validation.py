@@ -43,7 +43,9 @@ def numeric_array(values: Any, name: str) -> NDArray[Any]:
     array = np.asarray(values)
     if np.iscomplexobj(array):
         raise ValueError(f"{name} is complex; pass its real part, or magnitude and phase.")
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiubO":
+        raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}.")
+    if array.dtype.kind == "O":
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError) as error:

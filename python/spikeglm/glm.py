@@ -14,6 +14,7 @@ from ._timeseries import TimeAxis, common_axis, like_input, plain, time_axis
 from ._validation import (
     FloatArray,
     design_matrix,
+    numeric_array,
     per_sample,
     target_matrix,
     target_vector,
@@ -104,9 +105,10 @@ class _BaseGLM(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         link = self._link(resolve_model(self.observation_model))
         offset = per_sample(plain(offset), n_samples, "offset")
         means = np.empty((n_samples, coef.shape[1]), dtype, order="F")
-        for i, intercept in enumerate(self.intercept_):
-            column = np.ascontiguousarray(coef[:, i])
-            means[:, i] = _core.predict(matrix, column, float(intercept), offset, link)
+        with np.errstate(over="ignore"):  # of float32
+            for i, intercept in enumerate(self.intercept_):
+                column = np.ascontiguousarray(coef[:, i])
+                means[:, i] = _core.predict(matrix, column, float(intercept), offset, link)
         return means, common_axis([("X", X)])
 
     def _score(
@@ -134,6 +136,8 @@ class _BaseGLM(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 f"choose from {', '.join(regularizer.allowed_solvers)}."
             )
         settings = {"tol": 1e-8, "maxiter": 100}
+        if not isinstance(self.solver_kwargs, Mapping | None):
+            raise TypeError(f"`solver_kwargs` must be a dict, got {self.solver_kwargs!r}.")
         given = dict(self.solver_kwargs or {})
         unknown = sorted(set(given) - set(settings))
         if unknown:
@@ -144,7 +148,10 @@ class _BaseGLM(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         tolerance = settings["tol"]
         if not (isinstance(tolerance, int | float | np.number) and 0.0 < tolerance < np.inf):
             raise ValueError(f"`tol` must be a positive number, got {tolerance!r}.")
-        return float(tolerance), whole_number(settings["maxiter"], "maxiter", 1)
+        max_iterations = settings["maxiter"]
+        if isinstance(max_iterations, int) and max_iterations > 2**31 - 1:
+            max_iterations = 2**31 - 1  # never reached
+        return float(tolerance), whole_number(max_iterations, "maxiter", 1)
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "coef_"):
@@ -494,7 +501,9 @@ def _starts(
     if init_params is None:
         return [(None, 0.0)] * n_neurons
     try:
-        coef, intercept = (np.asarray(part, dtype=np.float64) for part in init_params)
+        coef, intercept = (
+            numeric_array(part, "init_params").astype(np.float64) for part in init_params
+        )
     except (TypeError, ValueError):
         raise ValueError(
             "`init_params` must be a pair (coef, intercept) of arrays of numbers."

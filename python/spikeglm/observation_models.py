@@ -104,7 +104,9 @@ class Observations(BaseEstimator):  # type: ignore[misc]
         used = scale if quantity == "log_likelihood" else 1.0
         model = aggregate_sample_scores(self._quantity(quantity, observed, rate, used))
         null = aggregate_sample_scores(self._quantity(quantity, observed, null_rate, used))
-        return 1.0 - model / null
+        # A constant y leaves nothing to explain: NaN, or -inf for a model that misses it.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 1.0 - np.divide(model, null)
 
     def estimate_scale(
         self, y: ArrayLike, predicted_rate: ArrayLike, dof_resid: float
@@ -194,4 +196,9 @@ def _complete(
     """Leave out the samples (rows) with a NaN."""
     missing = np.isnan(y) | np.isnan(rate)
     kept = ~missing.any(axis=tuple(range(1, missing.ndim)))
+    if not np.any(kept):
+        raise ValueError(
+            f"there is nothing to score: {y.shape[0] if y.ndim else 1} samples, all with a NaN in "
+            "y or in the predicted rate."
+        )
     return y[kept], rate[kept]

@@ -604,7 +604,8 @@ def test_the_rank_is_that_of_the_design(model):
         fitted, caught = fit_quietly(estimator(model, "reciprocal"), X, y, offset=offset)
         assert IdentifiabilityWarning not in caught
         assert fitted.rank_ == 4
-        assert not fitted.converged_ or fitted.kkt_ <= 1e-8
+        # Here eta is what is left of numbers a million times as large.
+        assert not fitted.converged_ or fitted.kkt_ <= 1e-6
 
 
 def test_gamma_regression_with_offsets_needs_few_steps():

@@ -11,6 +11,26 @@
 
 namespace spikeglm {
 
+namespace {
+
+/// An infinity in X shows in eta as an infinity or a NaN; rows with finite eta need no look.
+void refuse_infinities(const RowBlock& x, std::ptrdiff_t first, const double* eta) {
+    for (std::ptrdiff_t r = 0; r < x.rows; ++r) {
+        if (std::isfinite(eta[r])) continue;
+        const double* row = x.data + r * x.stride;
+        const double* found =
+            std::find_if(row, row + x.cols, [](double value) { return std::isinf(value); });
+        if (found != row + x.cols)
+            throw std::invalid_argument("X holds an infinite value at row " +
+                                        std::to_string(first + r) + ", column " +
+                                        std::to_string(found - row) +
+                                        ". NaN marks missing rows; an infinity is an error "
+                                        "upstream.");
+    }
+}
+
+}  // namespace
+
 void predict(const Design& design, std::span<const double> coef, double intercept,
              std::span<const double> offset, int link, double* mu, const Monitor& monitor) {
     if (static_cast<std::ptrdiff_t>(coef.size()) != design.cols())
@@ -31,6 +51,7 @@ void predict(const Design& design, std::span<const double> coef, double intercep
                                intercept +
                                (offset.empty() ? 0.0 : offset[static_cast<std::size_t>(first + r)]);
                        kernels().matvec(x, coef.data(), x.cols, 1, eta, count);
+                       refuse_infinities(x, first, eta);
                        kernels().inverse_link(link, count, eta, mu + first);
                    });
 }
@@ -47,6 +68,10 @@ void row_quantity(int model, RowQuantity quantity, std::span<const double> y,
                 out[i] = std::numeric_limits<double>::quiet_NaN();
                 continue;
             }
+            if (std::isinf(y[i]) || !Model::in_support(y[i]))
+                throw std::invalid_argument("y is " + std::to_string(y[i]) + " at element " +
+                                            std::to_string(i) + "; expected " +
+                                            std::string(Model::support) + ".");
             switch (quantity) {
                 case RowQuantity::log_likelihood:
                     out[i] = Model::log_likelihood(y[i], mu[i], dispersion);

@@ -123,11 +123,11 @@ NewtonResult newton(const Objective& objective, const Penalty& penalty,
             return finish(model.positive_definite ? Status::converged : Status::precision_limit);
         if (result.n_iterations >= options.max_iterations) return finish(Status::max_iterations);
 
-        // What rounding leaves of a difference of two values; where the expected decrease drowns in
-        // it, the gradient decides.
-        const double noise = 8.0 * std::numeric_limits<double>::epsilon() * std::abs(model.value);
+        // What rounding may leave of a difference of two values (large coefficients that cancel
+        // each other add to it); where the expected decrease drowns in it, the gradient decides.
+        const double noise = 8e3 * std::numeric_limits<double>::epsilon() * std::abs(model.value);
         const double slope = model.decrement * model.decrement;
-        const bool drowned = slope <= 1e3 * noise;
+        const bool drowned = slope <= noise;
         const int tries = drowned ? 1 : max_halvings;
         Model next;
         bool accepted = false;
@@ -146,12 +146,12 @@ NewtonResult newton(const Objective& objective, const Penalty& penalty,
                                : next.value <= model.value - 1e-4 * length * slope;
         }
         if (!accepted) {
-            // The gradient itself carries a rounding error of about eps sqrt(|value|) in
-            // decrements.
-            const double attainable = std::max(
-                precision_limit, 100.0 * std::sqrt(noise * std::numeric_limits<double>::epsilon()));
-            return finish(drowned && model.decrement <= attainable ? Status::precision_limit
-                                                                   : Status::line_search_failed);
+            // The gradient itself has a rounding error of about eps sqrt(|value|) in decrements.
+            const double attainable =
+                3.0 * std::sqrt(noise * std::numeric_limits<double>::epsilon());
+            const bool arrived = model.decrement <= precision_limit ||
+                                 (drowned && model.decrement <= attainable);
+            return finish(arrived ? Status::precision_limit : Status::line_search_failed);
         }
         std::swap(at_x, at_trial);
         model = std::move(next);

@@ -1,0 +1,45 @@
+"""The folders of the C++ core include each other in one direction only."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+INCLUDE = Path(__file__).resolve().parents[2] / "cpp" / "include" / "spikeglm"
+
+# Each folder and the folders that its headers may include besides their own.
+ALLOWED = {
+    "basis": {"design", "backend"},
+    "design": {"backend"},
+    "glm": {"design", "solver", "backend"},
+    "solver": {"backend"},
+    "backend": set(),
+}
+
+
+def _includes(header):
+    return re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', header.read_text(), re.MULTILINE)
+
+
+def _headers():
+    return sorted(INCLUDE.rglob("*.hpp"))
+
+
+def test_every_folder_has_a_place():
+    assert {path.name for path in INCLUDE.iterdir() if path.is_dir()} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("header", _headers(), ids=lambda path: str(path.relative_to(INCLUDE)))
+def test_header_includes(header):
+    includes = _includes(header)
+    assert not [name for name in includes if name.startswith(("Eigen/", "unsupported/"))], (
+        "public headers show no Eigen"
+    )
+    own = [name.removeprefix("spikeglm/") for name in includes if name.startswith("spikeglm/")]
+    missing = [name for name in own if not (INCLUDE / name).is_file()]
+    assert not missing
+    folder = header.relative_to(INCLUDE).parts[0]
+    if folder in ALLOWED:
+        used = {Path(name).parts[0] for name in own} - {folder}
+        assert used <= ALLOWED[folder]
+    assert header.read_text().startswith("#pragma once\n")
