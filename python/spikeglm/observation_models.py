@@ -62,8 +62,10 @@ class Observations(BaseEstimator):  # type: ignore[misc]
         :
             The aggregate, in nats. Samples with a NaN, in any neuron for 2-D inputs, are left out.
         """
-        observed, rate = _complete(*_same_shape(y, predicted_rate))
-        return aggregate_sample_scores(self._quantity("log_likelihood", observed, rate, scale))
+        observed, rate = _same_shape(y, predicted_rate)
+        kept = _complete(observed, rate)
+        rows = self._quantity("log_likelihood", observed, rate, scale)
+        return aggregate_sample_scores(rows[kept])
 
     def deviance(
         self, y: ArrayLike, predicted_rate: ArrayLike, scale: float = 1.0
@@ -97,14 +99,17 @@ class Observations(BaseEstimator):  # type: ignore[misc]
             raise NotImplementedError(
                 f"score type {score_type!r} is not known; expected one of {', '.join(quantities)}."
             )
-        observed, rate = _complete(*_same_shape(y, predicted_rate))
-        null_rate = np.broadcast_to(observed.mean(axis=0), observed.shape)
+        observed, rate = _same_shape(y, predicted_rate)
+        kept = _complete(observed, rate)
+        null_rate = np.broadcast_to(observed[kept].mean(axis=0), observed.shape)
         quantity = quantities[score_type]
         # The deviance cancels its scale in the ratio.
         used = scale if quantity == "log_likelihood" else 1.0
-        model = aggregate_sample_scores(self._quantity(quantity, observed, rate, used))
-        null = aggregate_sample_scores(self._quantity(quantity, observed, null_rate, used))
+        model = aggregate_sample_scores(self._quantity(quantity, observed, rate, used)[kept])
+        null = aggregate_sample_scores(self._quantity(quantity, observed, null_rate, used)[kept])
         # A constant y leaves nothing to explain: NaN, or -inf for a model that misses it.
+        if quantity == "log_likelihood":
+            null = np.where(null == 0.0, -0.0, null)
         with np.errstate(divide="ignore", invalid="ignore"):
             return 1.0 - np.divide(model, null)
 
@@ -133,12 +138,12 @@ class Observations(BaseEstimator):  # type: ignore[misc]
         scale: float | NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Return a textbook quantity of each sample; `scale` may differ along the last axis."""
-        if np.ndim(scale) == 0:
+        if y.ndim < 2:
             rows = _core.row_quantity(self.name, quantity, y.ravel(), rate.ravel(), float(scale))
             return rows.reshape(y.shape)
         columns = [
             self._quantity(quantity, y[..., i], rate[..., i], float(value))
-            for i, value in enumerate(np.asarray(scale))
+            for i, value in enumerate(np.broadcast_to(scale, y.shape[-1]))
         ]
         return np.stack(columns, axis=-1)
 
@@ -190,15 +195,13 @@ def _same_shape(
     return observed, rate
 
 
-def _complete(
-    y: NDArray[np.float64], rate: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Leave out the samples (rows) with a NaN."""
+def _complete(y: NDArray[np.float64], rate: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return the samples (rows) without a NaN; refuse to score none."""
     missing = np.isnan(y) | np.isnan(rate)
-    kept = ~missing.any(axis=tuple(range(1, missing.ndim)))
+    kept: NDArray[np.bool_] = ~missing.any(axis=tuple(range(1, missing.ndim)))
     if not np.any(kept):
         raise ValueError(
             f"there is nothing to score: {y.shape[0] if y.ndim else 1} samples, all with a NaN in "
             "y or in the predicted rate."
         )
-    return y[kept], rate[kept]
+    return kept

@@ -158,7 +158,8 @@ def test_a_fit_ends_well_or_says_why_not(
         used &= weight > 0
     if pair[1] in ("exp", "softplus"):  # elsewhere a mean may be a difference that loses its digits
         rows = [None if values is None else values[used] for values in (weight, offset)]
-        assert kkt_residual(model, plain[used], y[used], *rows) <= 1e-4
+        # Columns at 1e6 standard deviations from zero cost the intercept as many digits.
+        assert kkt_residual(model, plain[used], y[used], *rows) <= 1e-3
     assert (
         model.n_dropped_
         == (np.isnan(plain).any(axis=1) | np.isnan(y) & (True if weight is None else weight > 0))[

@@ -69,7 +69,7 @@ void row_quantity(int model, RowQuantity quantity, std::span<const double> y,
                 continue;
             }
             if (std::isinf(y[i]) || !Model::in_support(y[i]))
-                throw std::invalid_argument("y is " + std::to_string(y[i]) + " at element " +
+                throw std::invalid_argument("y is " + std::to_string(y[i]) + " at row " +
                                             std::to_string(i) + "; expected " +
                                             std::string(Model::support) + ".");
             switch (quantity) {
