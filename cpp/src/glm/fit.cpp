@@ -49,7 +49,8 @@ private:
                           FitResult& result) const;
     [[nodiscard]] double estimate_dispersion(std::span<const double> gamma,
                                              std::ptrdiff_t rank) const;
-    void to_user_units(std::vector<double> gamma, FitResult& result) const;
+    void to_smallest_norm(std::vector<double>& gamma) const;
+    void to_user_units(std::span<const double> gamma, FitResult& result) const;
     [[nodiscard]] bool solve_separated(std::span<const double> gram, const Evaluation& at,
                                        FitResult& result) const;
 
@@ -189,25 +190,27 @@ NewtonResult Problem::minimise(const RidgePenalty& penalty, std::vector<double>&
     return newton_result;
 }
 
-/// Fills in coefficients and intercept: along the null vectors to the smallest sum of squared
-/// coefficients, then from standardised to the user's units.
-void Problem::to_user_units(std::vector<double> gamma, FitResult& result) const {
+/// Moves along the null vectors to the smallest sum of squared coefficients in the user's units,
+/// each weighted with its strength where a penalty is too weak to be seen beside the data.
+void Problem::to_smallest_norm(std::vector<double>& gamma) const {
     const auto k = static_cast<std::ptrdiff_t>(rank_.null_vectors.size());
-    if (k > 0) {
-        Eigen::MatrixXd null_space(static_cast<std::ptrdiff_t>(p_), k);
-        Eigen::VectorXd beta(static_cast<std::ptrdiff_t>(p_));
-        for (std::size_t j = 0; j < p_; ++j) {
-            const auto row = static_cast<std::ptrdiff_t>(j);
-            beta(row) = gamma[j] / spread_[j];
-            for (std::ptrdiff_t c = 0; c < k; ++c)
-                null_space(row, c) =
-                    rank_.null_vectors[static_cast<std::size_t>(c)][j] / spread_[j];
-        }
-        const Eigen::VectorXd amount = null_space.colPivHouseholderQr().solve(beta);
+    if (k == 0) return;
+    Eigen::MatrixXd null_space(static_cast<std::ptrdiff_t>(p_), k);
+    Eigen::VectorXd beta(static_cast<std::ptrdiff_t>(p_));
+    for (std::size_t j = 0; j < p_; ++j) {
+        const auto row = static_cast<std::ptrdiff_t>(j);
+        const double unit = (penalised_ ? std::sqrt(problem_.strength[j]) : 1.0) / spread_[j];
+        beta(row) = gamma[j] * unit;
         for (std::ptrdiff_t c = 0; c < k; ++c)
-            for (std::size_t j = 0; j <= p_; ++j)
-                gamma[j] -= amount(c) * rank_.null_vectors[static_cast<std::size_t>(c)][j];
+            null_space(row, c) = rank_.null_vectors[static_cast<std::size_t>(c)][j] * unit;
     }
+    const Eigen::VectorXd amount = null_space.colPivHouseholderQr().solve(beta);
+    for (std::ptrdiff_t c = 0; c < k; ++c)
+        for (std::size_t j = 0; j <= p_; ++j)
+            gamma[j] -= amount(c) * rank_.null_vectors[static_cast<std::size_t>(c)][j];
+}
+
+void Problem::to_user_units(std::span<const double> gamma, FitResult& result) const {
     result.intercept = gamma.back();
     result.coef.assign(p_, 0.0);
     for (std::size_t j = 0; j < p_; ++j) {
@@ -262,7 +265,9 @@ bool Problem::solve_separated(std::span<const double> gram, const Evaluation& at
     FitResult limit = Problem(design_, finite, options_).solve();
 
     FitResult direction;
-    to_user_units(separation->direction, direction);
+    std::vector<double> smallest = separation->direction;
+    to_smallest_norm(smallest);
+    to_user_units(smallest, direction);
     // Far enough for the separated rows to be predicted to rounding.
     constexpr double far = 37.0;
     const std::vector<double> unit = likelihood_->change_of_eta(separation->direction);
@@ -340,6 +345,7 @@ FitResult Problem::solve() {
     result.decrement = newton_result.decrement;
     if (!penalised_ && solve_separated(gram_matrix, at_gamma, result)) return result;
 
+    to_smallest_norm(gamma);
     ridge.add_gradient(gamma, at_gamma.gradient);
     ridge.add_curvature(at_gamma.curvature);
     for (const std::ptrdiff_t j : candidates_) {
@@ -348,7 +354,7 @@ FitResult Problem::solve() {
         if (h > 0.0)
             result.kkt = std::max(result.kkt, std::abs(at_gamma.gradient[i]) / std::sqrt(h));
     }
-    to_user_units(std::move(gamma), result);
+    to_user_units(gamma, result);
     return result;
 }
 
