@@ -41,11 +41,12 @@ public:
     FitResult solve();
 
 private:
-    [[nodiscard]] RidgePenalty penalty() const;
+    [[nodiscard]] std::vector<double> penalty_weights() const;
+    [[nodiscard]] QuadraticPenalty penalty_of_independent(std::span<const double> weights) const;
     [[nodiscard]] std::vector<double> gram(const Evaluation& null, bool flat) const;
     [[nodiscard]] std::vector<double> given_start() const;
     void start_within_free(std::vector<double>& gamma) const;
-    NewtonResult minimise(const RidgePenalty& penalty, std::vector<double>& gamma, Evaluation& at,
+    NewtonResult minimise(const Penalty& penalty, std::vector<double>& gamma, Evaluation& at,
                           FitResult& result) const;
     [[nodiscard]] double estimate_dispersion(std::span<const double> gamma,
                                              std::ptrdiff_t rank) const;
@@ -109,11 +110,35 @@ Problem::Problem(const Design& design, const FitProblem& problem, const FitOptio
 }
 
 /// Strengths for the total instead of the mean loss, and for gamma = s beta instead of beta.
-RidgePenalty Problem::penalty() const {
+std::vector<double> Problem::penalty_weights() const {
     std::vector<double> weights(p_ + 1, 0.0);
     for (std::size_t j = 0; j < problem_.strength.size(); ++j)
         weights[j] = rows_.sum_of_weights * (problem_.strength[j] / spread_[j]) / spread_[j];
-    return RidgePenalty(std::move(weights));
+    return weights;
+}
+
+/// The data do not see movement along the null vectors N: with P = diag(weights), the penalty of
+/// the independent coordinates is min_a (x + N a)' P (x + N a) / 2, exact however weak P is beside
+/// the data.
+QuadraticPenalty Problem::penalty_of_independent(std::span<const double> weights) const {
+    const auto size = static_cast<std::ptrdiff_t>(p_ + 1);
+    const auto k = static_cast<std::ptrdiff_t>(rank_.null_vectors.size());
+    Eigen::MatrixXd weighted(size, k);  // sqrt(P) N
+    for (std::ptrdiff_t c = 0; c < k; ++c)
+        for (std::ptrdiff_t j = 0; j < size; ++j)
+            weighted(j, c) =
+                std::sqrt(weights[static_cast<std::size_t>(j)]) *
+                rank_.null_vectors[static_cast<std::size_t>(c)][static_cast<std::size_t>(j)];
+    const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(weighted);
+    const Eigen::MatrixXd basis = qr.householderQ() * Eigen::MatrixXd::Identity(size, qr.rank());
+    std::vector<double> matrix(static_cast<std::size_t>(size * size));
+    Eigen::Map<Eigen::MatrixXd> left(matrix.data(), size, size);
+    left = Eigen::MatrixXd::Identity(size, size) - basis * basis.transpose();
+    for (std::ptrdiff_t j = 0; j < size; ++j)
+        for (std::ptrdiff_t i = 0; i < size; ++i)
+            left(i, j) *= std::sqrt(weights[static_cast<std::size_t>(i)] *
+                                    weights[static_cast<std::size_t>(j)]);
+    return QuadraticPenalty(std::move(matrix));
 }
 
 /// X'WX with the weights of the rows: it shows the rank whatever the model does to the weights. The
@@ -160,8 +185,8 @@ double Problem::estimate_dispersion(std::span<const double> gamma, std::ptrdiff_
 /// Newton's method to the tolerance in standard errors. With dispersion phi a standard error is
 /// sqrt(phi) times what the loss says: phi is estimated where the model has one, and otherwise only
 /// guards against y or weights in small units, whose loss knows nothing of them.
-NewtonResult Problem::minimise(const RidgePenalty& penalty, std::vector<double>& gamma,
-                               Evaluation& at, FitResult& result) const {
+NewtonResult Problem::minimise(const Penalty& penalty, std::vector<double>& gamma, Evaluation& at,
+                               FitResult& result) const {
     const double mean_weight = rows_.sum_of_weights / static_cast<double>(rows_.moments.n_used);
     NewtonOptions settings = options_.newton;
     settings.tolerance *= std::sqrt(std::min(1.0, mean_weight));
@@ -324,13 +349,10 @@ FitResult Problem::solve() {
     rank_ = rank_of_gram(gram_matrix, size, candidates_, rank_tolerance(p_));
     result.rank = static_cast<std::ptrdiff_t>(rank_.independent.size());
 
-    const RidgePenalty ridge = penalty();
-    if (!rank_.dependent.empty() && penalised_) {
-        // A penalty identifies coefficients that the data do not.
-        std::vector<double> penalised = at_gamma.curvature;
-        ridge.add_curvature(penalised);
-        rank_ = rank_of_gram(penalised, size, candidates_, epsilon);
-    }
+    const RidgePenalty ridge(penalty_weights());
+    std::optional<QuadraticPenalty> reduced;
+    if (!rank_.dependent.empty() && penalised_)
+        reduced.emplace(penalty_of_independent(penalty_weights()));
     free_ = rank_.independent;
     std::sort(free_.begin(), free_.end());
     if (!problem_.start_coef.empty()) {
@@ -339,7 +361,8 @@ FitResult Problem::solve() {
         likelihood_->evaluate(gamma, Curvature::expected, at_gamma);
     }
 
-    const NewtonResult newton_result = minimise(ridge, gamma, at_gamma, result);
+    const Penalty& penalty = reduced ? static_cast<const Penalty&>(*reduced) : ridge;
+    const NewtonResult newton_result = minimise(penalty, gamma, at_gamma, result);
     result.status = newton_result.status;
     result.n_iterations = newton_result.n_iterations;
     result.decrement = newton_result.decrement;

@@ -55,4 +55,17 @@ private:
     std::vector<double> weights_;
 };
 
+/// x' A x / 2 for a symmetric positive semi-definite A, column-major.
+class QuadraticPenalty final : public Penalty {
+public:
+    explicit QuadraticPenalty(std::vector<double> matrix) : matrix_(std::move(matrix)) {}
+    [[nodiscard]] bool smooth() const override { return true; }
+    [[nodiscard]] double value(std::span<const double> x) const override;
+    void add_gradient(std::span<const double> x, std::span<double> gradient) const override;
+    void add_curvature(std::span<double> curvature) const override;
+
+private:
+    std::vector<double> matrix_;
+};
+
 }  // namespace spikeglm
