@@ -17,8 +17,8 @@ CONVERGED = ("converged", "precision limit", "silent")
 
 _REMEDIES = {
     "max iterations": "raise maxiter in solver_kwargs",
-    "line search failed": "scale the columns of X, add a penalty, or choose a link whose mean stays "
-    "in its domain",
+    "line search failed": "scale the columns of X, add a penalty, or choose a link whose mean "
+    "stays in its domain",
     "saddle point": "pass other init_params",
 }
 

@@ -30,7 +30,9 @@ class TimeAxis:
 
     def same_times(self, other: "TimeAxis") -> bool:
         """Whether samples were taken at the same times."""
-        return self.t.shape == other.t.shape and bool(np.allclose(self.t, other.t, rtol=0, atol=1e-6))
+        return self.t.shape == other.t.shape and bool(
+            np.allclose(self.t, other.t, rtol=0, atol=1e-6)
+        )
 
     def rows(self, index: Any) -> "TimeAxis | None":
         """Return the axis of some rows, or None where they are not in order of time."""

@@ -39,7 +39,7 @@ def numeric_array(values: Any, name: str) -> NDArray[Any]:
     if values is None:
         raise TypeError(f"{name} must hold numbers, got None.")
     if isinstance(values, np.ma.MaskedArray):
-        values = values.astype(np.float64).filled(np.nan)
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     array = np.asarray(values)
     if np.iscomplexobj(array):
         raise ValueError(f"{name} is complex; pass its real part, or magnitude and phase.")
@@ -49,9 +49,7 @@ def numeric_array(values: Any, name: str) -> NDArray[Any]:
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise TypeError(
-                f"{name} must hold numbers, got dtype {array.dtype}: {error}"
-            ) from None
+            raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}: {error}") from None
     if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
         array = array.astype(np.float64)
     if not array.dtype.isnative:
@@ -127,7 +125,8 @@ def whole_number(value: Any, name: str, smallest: int) -> int:
         value, int | float | np.integer | np.floating
     ):
         raise TypeError(f"`{name}` must be an integer, got {value!r}.")
-    if not abs(value) < np.inf or value != int(value) or not smallest <= value < 2**31:
+    number = float(value)
+    if not abs(number) < np.inf or value != int(value) or not smallest <= int(value) < 2**31:
         raise ValueError(
             f"`{name}` must be an integer from {smallest} to {2**31 - 1}, got {value!r}."
         )

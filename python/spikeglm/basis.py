@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-class Basis(ABC, BaseEstimator):  # type: ignore[misc]
+class Basis(ABC, BaseEstimator):
     """Base of all bases."""
 
     @property
@@ -450,13 +450,9 @@ class _CompositeBasis(Basis):
         n_first = self.basis1.n_inputs
         return inputs[:n_first], inputs[n_first:]
 
-    def _bind_both(
-        self, inputs: list[NDArray[Any]], epochs: Epochs, product: bool
-    ) -> Expression:
+    def _bind_both(self, inputs: list[NDArray[Any]], epochs: Epochs, product: bool) -> Expression:
         first, second = self._split(inputs)
-        return Pair(
-            self.basis1._bind(first, epochs), self.basis2._bind(second, epochs), product
-        )
+        return Pair(self.basis1._bind(first, epochs), self.basis2._bind(second, epochs), product)
 
     def _evaluate_both(self, inputs: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
         first, second = self._split(inputs)

@@ -58,8 +58,8 @@ class Design:
     """Features of a basis that are computed block by block instead of stored.
 
     Made by `Basis.design`, taken by every estimator in place of X. The inputs are kept as they are
-    (uint8 counts stay uint8) and must not be changed. The memory that a fit needs does not depend on
-    the number of samples.
+    (uint8 counts stay uint8) and must not be changed. The memory that a fit needs does not grow
+    with the number of samples times that of features.
 
     ``design[rows]`` and ``design[rows, ...]`` select rows by slice, boolean mask or indices: the
     result is a view whose features are those of the full recording, so that the first row of a

@@ -30,7 +30,7 @@ __all__ = ["GLM", "PopulationGLM"]
 InitParams = tuple[ArrayLike, ArrayLike]
 
 
-class _BaseGLM(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class _BaseGLM(RegressorMixin, BaseEstimator):
     """Settings, fitting and prediction, neuron by neuron."""
 
     coef_: FloatArray

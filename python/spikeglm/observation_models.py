@@ -17,7 +17,7 @@ from ._links import resolve_link
 Aggregator = Callable[[NDArray[np.float64]], Any]
 
 
-class Observations(BaseEstimator):  # type: ignore[misc]
+class Observations(BaseEstimator):
     """Base of all observation models.
 
     Parameters
@@ -113,9 +113,7 @@ class Observations(BaseEstimator):  # type: ignore[misc]
         with np.errstate(divide="ignore", invalid="ignore"):
             return 1.0 - np.divide(model, null)
 
-    def estimate_scale(
-        self, y: ArrayLike, predicted_rate: ArrayLike, dof_resid: float
-    ) -> float:
+    def estimate_scale(self, y: ArrayLike, predicted_rate: ArrayLike, dof_resid: float) -> float:
         """Pearson estimate of the dispersion, or 1 for models without one.
 
         sum((y - mu)^2 / V(mu)) / dof_resid; McCullagh & Nelder (1989), eq. 4.23 and section 8.3.6.
@@ -198,7 +196,7 @@ def _same_shape(
 def _complete(y: NDArray[np.float64], rate: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return the samples (rows) without a NaN; refuse to score none."""
     missing = np.isnan(y) | np.isnan(rate)
-    kept: NDArray[np.bool_] = ~missing.any(axis=tuple(range(1, missing.ndim)))
+    kept = np.asarray(~missing.any(axis=tuple(range(1, missing.ndim))))
     if not np.any(kept):
         raise ValueError(
             f"there is nothing to score: {y.shape[0] if y.ndim else 1} samples, all with a NaN in "

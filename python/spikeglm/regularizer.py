@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 
-class Regularizer(ABC, BaseEstimator):  # type: ignore[misc]
+class Regularizer(ABC, BaseEstimator):
     """Base of all regularizers.
 
     Parameters

@@ -1,7 +1,7 @@
 """pynapple series in and out."""
 
-import sys
 import subprocess
+import sys
 
 import numpy as np
 import pynapple as nap
