@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "spikeglm/backend/array_view.hpp"
-#include "spikeglm/backend/row_pass.hpp"
+#include "spikeglm/backend/threads.hpp"
 
 namespace spikeglm::bindings {
 
@@ -74,16 +74,18 @@ py::array_t<T> to_array(const std::vector<T>& values) {
 }
 
 /// Lets Ctrl-C end a long pass: asks the interpreter for pending signals every 50 ms. The pass runs
-/// without the GIL; the exception crosses it as error_already_set.
-inline Monitor interruptible() {
+/// without the GIL; the exception crosses it as error_already_set. The environment is read here,
+/// under the GIL, which is what keeps os.environ from changing meanwhile.
+inline Execution interruptible(int n_threads) {
     using clock = std::chrono::steady_clock;
-    return [last = clock::now()]() mutable {
-        const auto now = clock::now();
-        if (now - last < std::chrono::milliseconds(50)) return;
-        last = now;
-        const py::gil_scoped_acquire gil;
-        if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    };
+    return {[last = clock::now()]() mutable {
+                const auto now = clock::now();
+                if (now - last < std::chrono::milliseconds(50)) return;
+                last = now;
+                const py::gil_scoped_acquire gil;
+                if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+            },
+            n_threads > 0 ? n_threads : default_threads()};
 }
 
 }  // namespace spikeglm::bindings

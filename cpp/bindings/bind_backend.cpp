@@ -14,6 +14,7 @@ void bind_backend(py::module_& m) {
         result["eigen"] = c.eigen;
         return result;
     });
+    m.def("default_threads", &default_threads);
 }
 
 }  // namespace spikeglm::bindings

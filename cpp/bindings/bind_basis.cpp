@@ -16,13 +16,13 @@ BoundExpression combine(const BoundExpression& left, const BoundExpression& righ
 }
 
 template <class T>
-py::array features_as(const Design& design) {
+py::array features_as(const Design& design, int n_threads) {
     require_memory(design.rows(), design.cols(), sizeof(T), "an array of features");
     py::array_t<T> out({design.rows(), design.cols()});
     T* data = out.mutable_data();
-    const Monitor monitor = interruptible();
+    const Execution execution = interruptible(n_threads);
     const py::gil_scoped_release release;
-    materialise(design, data, monitor);
+    materialise(design, data, execution);
     return out;
 }
 
@@ -75,9 +75,9 @@ void bind_basis(py::module_& m) {
                                    return std::pair(bound.design->rows(), bound.design->cols());
                                })
         .def("rows", &rows_of)
-        .def("materialise", [](const BoundDesign& bound, bool single_precision) {
-            return single_precision ? features_as<float>(*bound.design)
-                                    : features_as<double>(*bound.design);
+        .def("materialise", [](const BoundDesign& bound, bool single_precision, int n_threads) {
+            return single_precision ? features_as<float>(*bound.design, n_threads)
+                                    : features_as<double>(*bound.design, n_threads);
         });
 
     m.def("evaluation", [](const Basis& basis, const py::array& input,

@@ -18,7 +18,7 @@ std::vector<FitResult> fit_columns(const py::object& x, const std::vector<Vector
                                    const std::vector<OptionalVector>& strength,
                                    const std::vector<OptionalVector>& start_coef,
                                    const std::vector<double>& start_intercept, double tolerance,
-                                   int max_iterations) {
+                                   int max_iterations, int n_threads) {
     if (strength.size() != y.size() || start_coef.size() != y.size() ||
         start_intercept.size() != y.size())
         throw std::invalid_argument(
@@ -27,7 +27,7 @@ std::vector<FitResult> fit_columns(const py::object& x, const std::vector<Vector
             std::to_string(y.size()) + " columns of y.");
     const std::shared_ptr<const Design> design = design_of(x);
     const FitOptions options{
-        select_loss(model, link), {tolerance, max_iterations}, interruptible()};
+        select_loss(model, link), {tolerance, max_iterations}, interruptible(n_threads)};
     std::vector<FitProblem> problems;
     for (std::size_t m = 0; m < y.size(); ++m)
         problems.push_back({{vector_view(y[m]), vector_view(weight), vector_view(offset)},
@@ -39,17 +39,17 @@ std::vector<FitResult> fit_columns(const py::object& x, const std::vector<Vector
 }
 
 py::array predict_mean(const py::object& x, const Vector& coef, double intercept,
-                       const OptionalVector& offset, const std::string& link) {
+                       const OptionalVector& offset, const std::string& link, int n_threads) {
     const std::shared_ptr<const Design> design = design_of(x);
     const int link_index = index_of<InverseLinks>(link, "inverse link");
     py::array_t<double> out(design->rows());
     double* data = out.mutable_data();
     const auto coef_view = vector_view(coef);
     const auto offset_view = vector_view(offset);
-    const Monitor monitor = interruptible();
+    const Execution execution = interruptible(n_threads);
     {
         const py::gil_scoped_release release;
-        predict(*design, coef_view, intercept, offset_view, link_index, data, monitor);
+        predict(*design, coef_view, intercept, offset_view, link_index, data, execution);
     }
     return out;
 }
@@ -117,9 +117,9 @@ void bind_glm(py::module_& m) {
     m.def("fit", &fit_columns, py::arg("x"), py::arg("y"), py::kw_only(), py::arg("model"),
           py::arg("link"), py::arg("weight"), py::arg("offset"), py::arg("strength"),
           py::arg("start_coef"), py::arg("start_intercept"), py::arg("tolerance"),
-          py::arg("max_iterations"));
+          py::arg("max_iterations"), py::arg("n_threads"));
     m.def("predict", &predict_mean, py::arg("x"), py::arg("coef"), py::arg("intercept"),
-          py::arg("offset"), py::arg("link"));
+          py::arg("offset"), py::arg("link"), py::arg("n_threads"));
     m.def("row_quantity", &quantity_per_row, py::arg("model"), py::arg("quantity"), py::arg("y"),
           py::arg("mu"), py::arg("dispersion"));
     m.def("row_terms", &loss_per_row, py::arg("model"), py::arg("link"), py::arg("y"),

@@ -12,6 +12,7 @@ def show_config() -> dict[str, str]:
     Include the output in a bug report.
     """
     config = dict(_core.config())
+    config["threads"] = str(_core.default_threads())
     config["python"] = platform.python_version()
     config["platform"] = platform.platform()
     for package in ("numpy", "scipy", "scikit-learn"):

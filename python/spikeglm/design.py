@@ -101,7 +101,7 @@ class Design:
         """Compute all features."""
         if copy is False:
             raise ValueError("a Design has no array to share; its features are computed.")
-        features = self._core.materialise(self.dtype == np.float32)
+        features = self._core.materialise(self.dtype == np.float32, 0)
         return features if dtype is None else features.astype(dtype, copy=False)
 
     def __matmul__(self, coef: ArrayLike) -> Any:
@@ -113,7 +113,7 @@ class Design:
                 f"{coef.shape}."
             )
         columns = [
-            _core.predict(self._core, np.ascontiguousarray(column), 0.0, None, "identity")
+            _core.predict(self._core, np.ascontiguousarray(column), 0.0, None, "identity", 0)
             for column in coef.reshape(self.shape[1], -1).T
         ]
         if coef.ndim == 1:

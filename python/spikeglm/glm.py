@@ -45,6 +45,7 @@ class _BaseGLM(RegressorMixin, BaseEstimator):
         regularizer_strength: Any = None,
         solver_name: str | None = None,
         solver_kwargs: Mapping[str, Any] | None = None,
+        n_threads: int | None = None,
     ) -> None:
         self.observation_model = observation_model
         self.inverse_link_function = inverse_link_function
@@ -52,6 +53,7 @@ class _BaseGLM(RegressorMixin, BaseEstimator):
         self.regularizer_strength = regularizer_strength
         self.solver_name = solver_name
         self.solver_kwargs = solver_kwargs
+        self.n_threads = n_threads
 
     def set_params(self, **params: Any) -> "_BaseGLM":
         """Set parameters by name, as scikit-learn does.
@@ -90,6 +92,7 @@ class _BaseGLM(RegressorMixin, BaseEstimator):
             start_intercept=[intercept for _, intercept in starts],
             tolerance=tolerance,
             max_iterations=max_iterations,
+            n_threads=self._threads(),
         )
 
     def _predict_columns(
@@ -108,7 +111,9 @@ class _BaseGLM(RegressorMixin, BaseEstimator):
         with np.errstate(over="ignore"):  # of float32
             for i, intercept in enumerate(self.intercept_):
                 column = np.ascontiguousarray(coef[:, i])
-                means[:, i] = _core.predict(matrix, column, float(intercept), offset, link)
+                means[:, i] = _core.predict(
+                    matrix, column, float(intercept), offset, link, self._threads()
+                )
         return means, common_axis([("X", X)])
 
     def _score(
@@ -123,6 +128,9 @@ class _BaseGLM(RegressorMixin, BaseEstimator):
         if score_type == "log-likelihood":
             return model.log_likelihood(target, rate, scale, aggregate_sample_scores)
         return model.pseudo_r2(target, rate, score_type, scale, aggregate_sample_scores)
+
+    def _threads(self) -> int:
+        return 0 if self.n_threads is None else whole_number(self.n_threads, "n_threads", 1)
 
     def _link(self, model: Observations) -> str:
         given = self.inverse_link_function
@@ -188,6 +196,10 @@ class GLM(_BaseGLM):
     solver_kwargs :
         `tol`: distance to the optimum at which to stop, in standard errors (default 1e-8);
         `maxiter`: largest number of steps (default 100).
+    n_threads :
+        Largest number of threads; the result does not depend on it. None takes the environment
+        variable SPIKEGLM_NUM_THREADS, else OMP_NUM_THREADS, else the processors that the affinity
+        mask and the cgroup quota leave.
 
     Attributes
     ----------
@@ -348,7 +360,7 @@ class PopulationGLM(_BaseGLM):
 
     Parameters
     ----------
-    observation_model, inverse_link_function, regularizer, solver_name, solver_kwargs :
+    observation_model, inverse_link_function, regularizer, solver_name, solver_kwargs, n_threads :
         As in `GLM`.
     regularizer_strength :
         Number, one per coefficient (n_features,), or one per coefficient and neuron

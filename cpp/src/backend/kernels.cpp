@@ -1,6 +1,9 @@
 #include "spikeglm/backend/kernels.hpp"
 
+#include <cstdlib>
+#include <sstream>
 #include <stdexcept>
+#include <vector>
 
 #ifndef SPIKEGLM_STATIC
 #include <dlfcn.h>
@@ -39,8 +42,50 @@ std::string own_folder() {
     return slash == std::string::npos ? std::string(".") : file.substr(0, slash);
 }
 
+/// Levels that this library was built with, from the most general to the most capable.
+std::vector<std::string> built_levels() {
+    std::vector<std::string> levels;
+    std::istringstream list(SPIKEGLM_LEVELS);
+    for (std::string level; std::getline(list, level, ',');) levels.push_back(level);
+    return levels;
+}
+
+/// Whether this processor, and the system on it, run code of a level of the x86-64 psABI.
+bool runs_here(const std::string& level) {
+    if (level == "baseline") return true;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    if (level == "v3") return v3;
+    if (level == "v4")
+        return v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl");
+#endif
+    return false;
+}
+
+/// The level that SPIKEGLM_ISA asks for, else the most capable one that runs here.
+std::string choose_level() {
+    std::string usable;
+    std::string best;
+    const char* wanted = std::getenv("SPIKEGLM_ISA");
+    for (const std::string& level : built_levels()) {
+        if (!runs_here(level)) continue;
+        if (wanted != nullptr && level == wanted) return level;
+        usable += (usable.empty() ? "" : ", ") + level;
+        best = level;
+    }
+    if (wanted != nullptr && *wanted != '\0')
+        throw std::runtime_error("spikeglm: SPIKEGLM_ISA is '" + std::string(wanted) +
+                                 "'; this processor and this build offer " + usable + ".");
+    return best;
+}
+
 Loaded load() {
-    const std::string path = own_folder() + "/libspikeglm_kernels_baseline" SPIKEGLM_MODULE_SUFFIX;
+    const std::string path =
+        own_folder() + "/libspikeglm_kernels_" + choose_level() + SPIKEGLM_MODULE_SUFFIX;
     void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr)
         throw std::runtime_error(std::string("spikeglm: cannot load its kernels: ") + dlerror() +

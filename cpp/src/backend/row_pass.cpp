@@ -1,17 +1,19 @@
 #include "spikeglm/backend/row_pass.hpp"
 
+#include "spikeglm/backend/threads.hpp"
+
 namespace spikeglm {
 
-void for_each_block(
-    const RowPlan& plan, const Monitor& monitor,
-    const std::function<void(std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t)>& body) {
-    for (std::ptrdiff_t lane = 0; lane < plan.n_lanes; ++lane) {
+void for_each_block(const RowPlan& plan, const Execution& execution, const BlockBody& body) {
+    run_tasks(plan.n_lanes, execution, [&](std::ptrdiff_t lane, const Monitor& poll) {
+        Workspace workspace;
         const std::ptrdiff_t end = plan.lane_begin(lane + 1);
         for (std::ptrdiff_t first = plan.lane_begin(lane); first < end; first += block_rows) {
-            if (monitor) monitor();
-            body(lane, first, std::min(block_rows, end - first));
+            poll();
+            Workspace::Frame frame(workspace);
+            body(lane, first, std::min(block_rows, end - first), frame);
         }
-    }
+    });
 }
 
 void add_lanes(std::vector<std::vector<double>>& lanes) {

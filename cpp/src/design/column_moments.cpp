@@ -43,14 +43,14 @@ struct LaneMoments {
 }  // namespace
 
 ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
-                             std::ptrdiff_t& n_nan_rows, const Monitor& monitor) {
+                             std::ptrdiff_t& n_nan_rows, const Execution& execution) {
     const std::ptrdiff_t cols = design.cols();
     const RowPlan plan = RowPlan::make(design.rows(), 5 * cols);
     std::vector<LaneMoments> lanes(static_cast<std::size_t>(plan.n_lanes));
-    Workspace workspace;
     for_each_block(
-        plan, monitor, [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count) {
-            Workspace::Frame frame(workspace);
+        plan, execution,
+        [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
+            Workspace::Frame& frame) {
             const RowBlock block = design.block(first, count, frame);
             LaneMoments& moments = lanes[static_cast<std::size_t>(lane)];
             for (std::ptrdiff_t r = 0; r < count; ++r) {

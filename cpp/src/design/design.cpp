@@ -78,27 +78,25 @@ RowBlock RowSubset::block(std::ptrdiff_t first, std::ptrdiff_t count,
 namespace {
 
 template <class T>
-void materialise_as(const Design& design, T* out, const Monitor& monitor) {
-    Workspace workspace;
+void materialise_as(const Design& design, T* out, const Execution& execution) {
     const std::ptrdiff_t cols = design.cols();
-    for_each_block(RowPlan::make(design.rows(), cols), monitor,
-                   [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t count) {
-                       Workspace::Frame frame(workspace);
-                       const RowBlock block = design.block(first, count, frame);
-                       for (std::ptrdiff_t r = 0; r < count; ++r)
-                           std::copy_n(block.data + r * block.stride, cols,
-                                       out + (first + r) * cols);
-                   });
+    for_each_block(
+        RowPlan::make(design.rows(), cols), execution,
+        [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t count, Workspace::Frame& frame) {
+            const RowBlock block = design.block(first, count, frame);
+            for (std::ptrdiff_t r = 0; r < count; ++r)
+                std::copy_n(block.data + r * block.stride, cols, out + (first + r) * cols);
+        });
 }
 
 }  // namespace
 
-void materialise(const Design& design, double* out, const Monitor& monitor) {
-    materialise_as(design, out, monitor);
+void materialise(const Design& design, double* out, const Execution& execution) {
+    materialise_as(design, out, execution);
 }
 
-void materialise(const Design& design, float* out, const Monitor& monitor) {
-    materialise_as(design, out, monitor);
+void materialise(const Design& design, float* out, const Execution& execution) {
+    materialise_as(design, out, execution);
 }
 
 }  // namespace spikeglm

@@ -106,7 +106,7 @@ Problem::Problem(const Design& design, const FitProblem& problem, const FitOptio
     sample_ = {problem.sample.y, rows_.weight, problem.sample.offset};
     null_ = fit_null_model(sample_, rows_, options.loss);
     likelihood_.emplace(*prepared_, sample_, options.loss, sum_location_, sum_spread_,
-                        options.monitor);
+                        options.execution);
 }
 
 /// Strengths for the total instead of the mean loss, and for gamma = s beta instead of beta.
@@ -298,7 +298,7 @@ bool Problem::solve_separated(std::span<const double> gram, const Evaluation& at
     const std::vector<double> unit = likelihood_->change_of_eta(separation->direction);
     std::vector<double> eta(unit.size());
     predict(design_, limit.coef, limit.intercept, problem_.sample.offset,
-            index_of<InverseLinks>("identity", "inverse link"), eta.data(), options_.monitor);
+            index_of<InverseLinks>("identity", "inverse link"), eta.data(), options_.execution);
     double amount = 0.0;
     for (const std::ptrdiff_t row : separation->rows) {
         const double towards = unit[static_cast<std::size_t>(row)];

@@ -45,13 +45,13 @@ bool has_canonical_link(LossSelector selector) {
 
 Likelihood::Likelihood(const Design& design, const Sample& sample, LossSelector selector,
                        std::span<const double> location, std::span<const double> spread,
-                       const Monitor& monitor)
+                       const Execution& execution)
     : design_(design),
       sample_(sample),
       selector_(selector),
       location_(location),
       spread_(spread),
-      monitor_(monitor),
+      execution_(execution),
       canonical_(has_canonical_link(selector)) {}
 
 Likelihood::LinearPredictor Likelihood::in_user_units(std::span<const double> gamma) const {
@@ -90,11 +90,11 @@ void Likelihood::evaluate(std::span<const double> gamma, Curvature kind, Evaluat
         static_cast<std::size_t>(plan.n_lanes),
         std::vector<double>(static_cast<std::size_t>(layout.size()), 0.0));
 
-    Workspace workspace;
     for_each_block(
-        plan, monitor_, [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count) {
+        plan, execution_,
+        [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
+            Workspace::Frame& frame) {
             if (unused(first, count)) return;
-            Workspace::Frame frame(workspace);
             const RowBlock x = design_.block(first, count, frame);
             double* sums = lanes[static_cast<std::size_t>(lane)].data();
             double* eta = frame.take(count);
@@ -153,11 +153,10 @@ std::vector<double> Likelihood::gram(std::span<const double> weight) const {
     std::vector<std::vector<double>> lanes(
         static_cast<std::size_t>(plan.n_lanes),
         std::vector<double>(static_cast<std::size_t>(layout.size()), 0.0));
-    Workspace workspace;
-    for_each_block(plan, monitor_,
-                   [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count) {
+    for_each_block(plan, execution_,
+                   [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
+                       Workspace::Frame& frame) {
                        if (unused(first, count)) return;
-                       Workspace::Frame frame(workspace);
                        const RowBlock x = design_.block(first, count, frame);
                        double* sums = lanes[static_cast<std::size_t>(lane)].data();
                        double* w = frame.take(count);
@@ -178,14 +177,13 @@ std::vector<double> Likelihood::gram(std::span<const double> weight) const {
 std::vector<double> Likelihood::change_of_eta(std::span<const double> direction) const {
     const LinearPredictor predictor = in_user_units(direction);
     std::vector<double> change(static_cast<std::size_t>(design_.rows()), 0.0);
-    Workspace workspace;
-    for_each_block(RowPlan::make(design_.rows(), 1), monitor_,
-                   [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t count) {
-                       if (unused(first, count)) return;
-                       Workspace::Frame frame(workspace);
-                       const RowBlock x = design_.block(first, count, frame);
-                       eta_of(x, first, predictor, false, change.data() + first);
-                   });
+    for_each_block(
+        RowPlan::make(design_.rows(), 1), execution_,
+        [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t count, Workspace::Frame& frame) {
+            if (unused(first, count)) return;
+            const RowBlock x = design_.block(first, count, frame);
+            eta_of(x, first, predictor, false, change.data() + first);
+        });
     return change;
 }
 
@@ -194,12 +192,11 @@ double Likelihood::pearson(std::span<const double> gamma) const {
     const RowPlan plan = RowPlan::make(design_.rows(), 1);
     std::vector<std::vector<double>> lanes(static_cast<std::size_t>(plan.n_lanes),
                                            std::vector<double>(1, 0.0));
-    Workspace workspace;
     with_type<Observations>(selector_.model, [&]<class Model>() {
-        for_each_block(plan, monitor_,
-                       [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count) {
+        for_each_block(plan, execution_,
+                       [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
+                           Workspace::Frame& frame) {
                            if (unused(first, count)) return;
-                           Workspace::Frame frame(workspace);
                            const RowBlock x = design_.block(first, count, frame);
                            double* eta = frame.take(count);
                            double* mu = frame.take(count);

@@ -32,7 +32,7 @@ void refuse_infinities(const RowBlock& x, std::ptrdiff_t first, const double* et
 }  // namespace
 
 void predict(const Design& design, std::span<const double> coef, double intercept,
-             std::span<const double> offset, int link, double* mu, const Monitor& monitor) {
+             std::span<const double> offset, int link, double* mu, const Execution& execution) {
     if (static_cast<std::ptrdiff_t>(coef.size()) != design.cols())
         throw std::invalid_argument("X has " + std::to_string(design.cols()) +
                                     " columns, the model was fitted with " +
@@ -40,20 +40,18 @@ void predict(const Design& design, std::span<const double> coef, double intercep
     if (!offset.empty() && static_cast<std::ptrdiff_t>(offset.size()) != design.rows())
         throw std::invalid_argument("offset has " + std::to_string(offset.size()) +
                                     " values, X has " + std::to_string(design.rows()) + " rows.");
-    Workspace workspace;
-    for_each_block(RowPlan::make(design.rows(), 1), monitor,
-                   [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t count) {
-                       Workspace::Frame frame(workspace);
-                       const RowBlock x = design.block(first, count, frame);
-                       double* eta = frame.take(count);
-                       for (std::ptrdiff_t r = 0; r < count; ++r)
-                           eta[r] =
-                               intercept +
-                               (offset.empty() ? 0.0 : offset[static_cast<std::size_t>(first + r)]);
-                       kernels().matvec(x, coef.data(), x.cols, 1, eta, count);
-                       refuse_infinities(x, first, eta);
-                       kernels().inverse_link(link, count, eta, mu + first);
-                   });
+    for_each_block(
+        RowPlan::make(design.rows(), 1), execution,
+        [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t count, Workspace::Frame& frame) {
+            const RowBlock x = design.block(first, count, frame);
+            double* eta = frame.take(count);
+            for (std::ptrdiff_t r = 0; r < count; ++r)
+                eta[r] = intercept +
+                         (offset.empty() ? 0.0 : offset[static_cast<std::size_t>(first + r)]);
+            kernels().matvec(x, coef.data(), x.cols, 1, eta, count);
+            refuse_infinities(x, first, eta);
+            kernels().inverse_link(link, count, eta, mu + first);
+        });
 }
 
 void row_quantity(int model, RowQuantity quantity, std::span<const double> y,

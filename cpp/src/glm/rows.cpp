@@ -125,7 +125,7 @@ Rows select_rows(const Design& design, const Sample& sample, const FitOptions& o
     std::ptrdiff_t n_nan_y = 0;
     mark_usable(sample, options.loss, rows.used, n_nan_y);
     std::ptrdiff_t n_nan_x = 0;
-    rows.moments = column_moments(design, rows.used, n_nan_x, options.monitor);
+    rows.moments = column_moments(design, rows.used, n_nan_x, options.execution);
     if (rows.moments.n_used == 0)
         throw std::invalid_argument(
             "no row can be used: of " + std::to_string(n) + " rows " + std::to_string(n_nan_x) +

@@ -149,8 +149,8 @@ NewtonResult newton(const Objective& objective, const Penalty& penalty,
             // The gradient itself has a rounding error of about eps sqrt(|value|) in decrements.
             const double attainable =
                 3.0 * std::sqrt(noise * std::numeric_limits<double>::epsilon());
-            const bool arrived = model.decrement <= precision_limit ||
-                                 (drowned && model.decrement <= attainable);
+            const bool arrived =
+                model.decrement <= precision_limit || (drowned && model.decrement <= attainable);
             return finish(arrived ? Status::precision_limit : Status::line_search_failed);
         }
         std::swap(at_x, at_trial);

@@ -80,8 +80,8 @@ private:
 };
 
 /// Writes all rows to a row-major float64 or float32 matrix.
-void materialise(const Design& design, double* out, const Monitor& monitor);
-void materialise(const Design& design, float* out, const Monitor& monitor);
+void materialise(const Design& design, double* out, const Execution& execution);
+void materialise(const Design& design, float* out, const Execution& execution);
 
 /// Location and spread of the columns over the rows in use.
 struct ColumnMoments {
@@ -93,6 +93,6 @@ struct ColumnMoments {
 /// One pass over X. `used`: a byte per row; rows with a NaN in X are cleared in it and counted in
 /// `n_nan_rows`. Throws std::invalid_argument with row and column of the first infinity.
 [[nodiscard]] ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
-                                           std::ptrdiff_t& n_nan_rows, const Monitor& monitor);
+                                           std::ptrdiff_t& n_nan_rows, const Execution& execution);
 
 }  // namespace spikeglm

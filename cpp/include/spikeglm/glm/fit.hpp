@@ -28,7 +28,7 @@ namespace spikeglm {
 struct FitOptions {
     LossSelector loss;
     NewtonOptions newton;
-    Monitor monitor;
+    Execution execution;
 };
 
 struct FitProblem {
@@ -64,12 +64,12 @@ struct FitResult {
 /// mu[i] = g^-1(X coef + intercept + offset); NaN rows of X stay NaN. `offset` may be empty. Throws
 /// std::invalid_argument with row and column of an infinity in X.
 void predict(const Design& design, std::span<const double> coef, double intercept,
-             std::span<const double> offset, int link, double* mu, const Monitor& monitor);
+             std::span<const double> offset, int link, double* mu, const Execution& execution);
 
 enum class RowQuantity { log_likelihood, deviance, pearson_residual };
 
-/// Textbook quantities row by row, NaN where y or mu is NaN. Throws std::invalid_argument where y is
-/// outside the model's support.
+/// Textbook quantities row by row, NaN where y or mu is NaN. Throws std::invalid_argument where y
+/// is outside the model's support.
 void row_quantity(int model, RowQuantity quantity, std::span<const double> y,
                   std::span<const double> mu, double dispersion, double* out);
 

@@ -33,7 +33,7 @@ class Likelihood final : public Objective {
 public:
     Likelihood(const Design& design, const Sample& sample, LossSelector selector,
                std::span<const double> location, std::span<const double> spread,
-               const Monitor& monitor);
+               const Execution& execution);
 
     [[nodiscard]] std::ptrdiff_t size() const override { return design_.cols() + 1; }
     [[nodiscard]] bool canonical() const override { return canonical_; }
@@ -67,7 +67,7 @@ private:
     LossSelector selector_;
     std::span<const double> location_;
     std::span<const double> spread_;
-    const Monitor& monitor_;
+    const Execution& execution_;
     bool canonical_;
 };
 
