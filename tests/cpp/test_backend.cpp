@@ -1,0 +1,300 @@
+// Views, the cutting of rows into blocks, and the kernels against plain loops.
+#include <cstring>
+#include <limits>
+#include <random>
+#include <stdexcept>
+
+#include "check.hpp"
+#include "spikeglm/backend/kernels.hpp"
+#include "spikeglm/backend/row_pass.hpp"
+#include "spikeglm/backend/workspace.hpp"
+
+using namespace spikeglm;
+using Index = std::ptrdiff_t;
+using Vector = std::vector<double>;
+
+namespace {
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+Vector random_vector(Index size, unsigned seed) {
+    std::mt19937_64 generator(seed);
+    std::normal_distribution<double> normal;
+    Vector values(at(size));
+    for (double& value : values) value = normal(generator);
+    return values;
+}
+
+template <class T>
+void check_views(ElementType type) {
+    constexpr Index rows = 7;
+    constexpr Index cols = 5;
+    constexpr auto size = static_cast<Index>(sizeof(T));
+    // One byte off, so that no element is aligned.
+    std::vector<char> memory(at(rows * cols * size) + 1);
+    char* base = memory.data() + 1;
+    const auto value = [](Index r, Index c) {
+        const auto sign = std::numeric_limits<T>::is_signed ? -1.0 : 1.0;
+        return (c % 2 ? 1.0 : sign) * static_cast<double>(10 * r + c);
+    };
+    for (Index r = 0; r < rows; ++r)
+        for (Index c = 0; c < cols; ++c) {
+            const T element = static_cast<T>(value(r, c));
+            std::memcpy(base + (r * cols + c) * size, &element, sizeof(T));
+        }
+
+    struct Layout {
+        const char* what;
+        MatrixView view;
+        Index (*row)(Index);
+        Index (*col)(Index);
+    };
+    const auto same = [](Index i) { return i; };
+    const auto zero = [](Index) { return Index{0}; };
+    const Index wide = cols * size;
+    const Layout layouts[] = {
+        {"as it lies", {base, type, rows, cols, wide, size}, same, same},
+        {"rows backwards",
+         {base + (rows - 1) * wide, type, rows, cols, -wide, size},
+         [](Index r) { return rows - 1 - r; },
+         same},
+        {"columns backwards",
+         {base + (cols - 1) * size, type, rows, cols, wide, -size},
+         same,
+         [](Index c) { return cols - 1 - c; }},
+        {"every second row and column",
+         {base, type, (rows + 1) / 2, (cols + 1) / 2, 2 * wide, 2 * size},
+         [](Index r) { return 2 * r; },
+         [](Index c) { return 2 * c; }},
+        {"one row repeated", {base, type, 100, cols, 0, size}, zero, same},
+        {"one column repeated", {base, type, rows, 9, wide, 0}, same, zero},
+    };
+    for (const Layout& layout : layouts) {
+        check::context() = layout.what;
+        const MatrixView& view = layout.view;
+        CHECK(view.contiguous_row(0) == nullptr);
+        const Index first = 1;
+        const Index count = view.rows - 2;
+        const Index stride = view.cols + 3;
+        Vector out(at(count * stride), -99.0);
+        view.load(first, count, out.data(), stride);
+        for (Index r = 0; r < count; ++r)
+            for (Index c = 0; c < stride; ++c)
+                CHECK(out[at(r * stride + c)] ==
+                      (c < view.cols ? value(layout.row(first + r), layout.col(c)) : -99.0));
+        for (Index c = 0; c < view.cols; ++c) {
+            const ColumnView column = view.column(c);
+            CHECK(column.size == view.rows);
+            Vector loaded(at(count));
+            column.load(first, count, loaded.data());
+            for (Index r = 0; r < count; ++r)
+                CHECK(loaded[at(r)] == value(layout.row(first + r), layout.col(c)));
+        }
+    }
+}
+
+}  // namespace
+
+TEST("views convert every element type, whatever strides and alignment") {
+    check_views<double>(ElementType::f64);
+    check_views<float>(ElementType::f32);
+    check_views<std::int64_t>(ElementType::i64);
+    check_views<std::int32_t>(ElementType::i32);
+    check_views<std::int16_t>(ElementType::i16);
+    check_views<std::int8_t>(ElementType::i8);
+    check_views<std::uint64_t>(ElementType::u64);
+    check_views<std::uint32_t>(ElementType::u32);
+    check_views<std::uint16_t>(ElementType::u16);
+    check_views<std::uint8_t>(ElementType::u8);
+}
+
+TEST("rows are used in place only where they are aligned float64 with adjacent columns") {
+    const Vector memory(64);
+    constexpr Index element = sizeof(double);
+    const auto in_place = [&](const MatrixView& view) { return view.contiguous_row(2); };
+    CHECK(in_place({memory.data(), ElementType::f64, 8, 4, 4 * element}) == memory.data() + 8);
+    CHECK(in_place({memory.data(), ElementType::f64, 8, 3, 4 * element}) == memory.data() + 8);
+    CHECK(in_place({memory.data(), ElementType::f64, 8, 1, 4 * element, 0}) == memory.data() + 8);
+    CHECK(in_place({memory.data(), ElementType::f64, 8, 4, element, 8 * element}) == nullptr);
+    CHECK(in_place({memory.data() + 56, ElementType::f64, 8, 4, -4 * element}) == nullptr);
+    CHECK(in_place({memory.data(), ElementType::i64, 8, 4, 4 * element}) == nullptr);
+    CHECK(in_place({memory.data(), ElementType::f64, 8, 4, 4 * element + 1}) == nullptr);
+}
+
+TEST("lanes cover all rows exactly once, in blocks") {
+    for (const Index n : {0, 1, 127, 128, 129, 1000, 1023, 1024, 1025, 2048, 40000, 1000003})
+        for (const Index size : {0, 1, 100, 10000, 4000000}) {
+            check::context() = std::to_string(n) + " rows, sums of " + std::to_string(size);
+            const RowPlan plan = RowPlan::make(n, size);
+            CHECK(plan.n_lanes >= 1 && plan.n_lanes <= 64);
+            CHECK(plan.lane_begin(0) == 0 && plan.lane_begin(plan.n_lanes) == n);
+            Index next = 0;
+            Index previous_lane = 0;
+            Index smallest = n;
+            for_each_block(plan, {}, [&](Index lane, Index first, Index count) {
+                CHECK(lane == previous_lane || lane == previous_lane + 1);
+                CHECK(first == next && count >= 1 && count <= block_rows);
+                CHECK(count == block_rows || first + count == n);
+                smallest = std::min(smallest, plan.lane_begin(lane + 1) - plan.lane_begin(lane));
+                next = first + count;
+                previous_lane = lane;
+            });
+            CHECK(next == n);
+            CHECK(plan.n_lanes == 1 || smallest >= 7 * block_rows);
+            // Beyond four lanes the sums stay within their memory.
+            CHECK(plan.n_lanes <= 4 || plan.n_lanes * size * 8 <= (Index{32} << 20));
+        }
+}
+
+TEST("a pass stops where the monitor throws") {
+    int calls = 0;
+    int blocks = 0;
+    const Monitor monitor = [&] {
+        if (++calls == 3) throw std::runtime_error("stop");
+    };
+    CHECK_THROWS(
+        for_each_block(RowPlan::make(10000, 1), monitor, [&](Index, Index, Index) { ++blocks; }),
+        std::runtime_error, "stop");
+    CHECK(blocks == 2);
+}
+
+TEST("lanes are added in a tree that depends on their number only") {
+    for (const int n : {1, 2, 3, 4, 5, 13, 64}) {
+        std::vector<Vector> lanes;
+        Vector expected(2, 0.0);
+        for (int i = 0; i < n; ++i) {
+            lanes.push_back({static_cast<double>(i), 1.0});
+            expected[0] += i;
+            expected[1] += 1.0;
+        }
+        add_lanes(lanes);
+        CHECK(lanes.front() == expected);
+    }
+    std::vector<Vector> lanes = {{1.0}, {1e-17}, {1e-17}, {-1.0}};
+    add_lanes(lanes);
+    CHECK(lanes[0][0] == (1.0 + 1e-17) + (1e-17 - 1.0));
+}
+
+TEST("the workspace hands out memory that does not overlap and is used again") {
+    Workspace workspace;
+    const double* first = nullptr;
+    for (int turn = 0; turn < 3; ++turn) {
+        Workspace::Frame frame(workspace);
+        double* a = frame.take(100);
+        double* b = frame.take(100);
+        CHECK(a + 100 <= b || b + 100 <= a);
+        if (turn == 0) first = a;
+        CHECK(a == first);
+        Workspace::Frame inner(workspace);
+        CHECK(inner.take(10) != b);
+    }
+}
+
+TEST("block products agree with plain loops") {
+    for (const Index rows : {0, 1, 7, 8, 9, 127, 128, 129})
+        for (Index cols = 1; cols <= 17; ++cols)
+            for (const Index gap : {0, 3})
+                for (const Index problems : {1, 3}) {
+                    check::context() = std::to_string(rows) + " x " + std::to_string(cols) +
+                                       ", gap " + std::to_string(gap) + ", " +
+                                       std::to_string(problems) + " problems";
+                    const Index stride = cols + gap;
+                    const Vector data = random_vector(rows * stride, 1);
+                    const RowBlock x{data.data(), rows, cols, stride};
+                    const auto entry = [&](Index r, Index c) { return data[at(r * stride + c)]; };
+                    const Index long_rows = rows + 2;
+                    const Index long_cols = cols + 1;
+                    const Vector coef = random_vector(long_cols * problems, 2);
+                    const Vector d = random_vector(long_rows * problems, 3);
+                    // What is there already is added to, what lies between is left alone.
+                    const Vector eta_before = random_vector(long_rows * problems, 4);
+                    const Vector out_before = random_vector(long_cols * problems, 5);
+                    Vector eta = eta_before;
+                    Vector out = out_before;
+                    kernels().matvec(x, coef.data(), long_cols, problems, eta.data(), long_rows);
+                    kernels().transpose_matvec(x, d.data(), long_rows, problems, out.data(),
+                                               long_cols);
+                    for (Index m = 0; m < problems; ++m) {
+                        for (Index r = 0; r < long_rows; ++r) {
+                            double sum = eta_before[at(r + m * long_rows)];
+                            for (Index c = 0; r < rows && c < cols; ++c)
+                                sum += entry(r, c) * coef[at(c + m * long_cols)];
+                            CHECK_CLOSE(eta[at(r + m * long_rows)], sum, 1e-12);
+                        }
+                        for (Index c = 0; c < long_cols; ++c) {
+                            double sum = out_before[at(c + m * long_cols)];
+                            for (Index r = 0; c < cols && r < rows; ++r)
+                                sum += entry(r, c) * d[at(r + m * long_rows)];
+                            CHECK_CLOSE(out[at(c + m * long_cols)], sum, 1e-12);
+                        }
+                    }
+                }
+}
+
+TEST("the sandwich agrees with plain loops, negative weights included") {
+    for (const Index rows : {0, 1, 7, 8, 9, 127, 128, 129})
+        for (Index cols = 1; cols <= 17; ++cols) {
+            check::context() = std::to_string(rows) + " x " + std::to_string(cols);
+            const Index stride = cols + 2;
+            const Vector data = random_vector(rows * stride, 6);
+            const Vector w = random_vector(rows, 7);  // both signs
+            const Index out_stride = cols + 1;
+            const Vector before = random_vector(out_stride * cols, 8);
+            Vector out = before;
+            Vector scratch(at(rows * cols));
+            kernels().sandwich({data.data(), rows, cols, stride}, w.data(), out.data(), out_stride,
+                               scratch.data());
+            for (Index j = 0; j < cols; ++j)
+                for (Index i = 0; i < out_stride; ++i) {
+                    double sum = before[at(i + j * out_stride)];
+                    for (Index r = 0; i >= j && i < cols && r < rows; ++r)
+                        sum += w[at(r)] * data[at(r * stride + i)] * data[at(r * stride + j)];
+                    CHECK_CLOSE(out[at(i + j * out_stride)], sum, 1e-12);
+                }
+        }
+}
+
+TEST("convolution agrees with a plain loop and does not depend on how rows are cut") {
+    for (const Index window : {1, 2, 5, 31})
+        for (const Index n_cols : {1, 3, 8})
+            for (const Index lag : {0, 1, 4})
+                for (const bool sparse : {false, true}) {
+                    check::context() = "window " + std::to_string(window) + ", " +
+                                       std::to_string(n_cols) + " columns, lag " +
+                                       std::to_string(lag);
+                    constexpr Index n = 150;
+                    const Vector kernel = random_vector(window * n_cols, 9);
+                    Vector x = random_vector(n, 10);
+                    for (Index s = 0; sparse && s < n; ++s)
+                        if (s % 11) x[at(s)] = 0.0;
+                    const auto convolve = [&](Index first, Index count, double* out) {
+                        kernels().convolve(kernel.data(), window, n_cols, x.data(), n, first, count,
+                                           lag, out + first * n_cols);
+                    };
+                    Vector whole(at(n * n_cols), 0.0);
+                    convolve(0, n, whole.data());
+                    for (Index r = 0; r < n; ++r)
+                        for (Index c = 0; c < n_cols; ++c) {
+                            double sum = 0.0;
+                            for (Index k = 0; k < window; ++k)
+                                if (r - lag - k >= 0)
+                                    sum += kernel[at(k * n_cols + c)] * x[at(r - lag - k)];
+                            CHECK_CLOSE(whole[at(r * n_cols + c)], sum, 1e-12);
+                        }
+                    for (const Index block : {1, 7, 64, 128, 149}) {
+                        Vector cut(whole.size(), 0.0);
+                        for (Index first = 0; first < n; first += block)
+                            convolve(first, std::min(block, n - first), cut.data());
+                        CHECK(cut == whole);  // the same bits
+                    }
+                }
+}
+
+TEST("the configuration names what is in use") {
+    const Config in_use = config();
+    CHECK(!in_use.version.empty() && !in_use.compiler.empty() && !in_use.eigen.empty());
+    CHECK(in_use.isa == kernels().isa);
+    CHECK(in_use.kernel_path.find("spikeglm_kernels_" + in_use.isa) != std::string::npos);
+    CHECK(in_use.kernel_path.front() == '/');
+    CHECK(kernels().abi == kernel_abi);
+}

@@ -1,0 +1,106 @@
+"""Installs spikeglm into the running environment and runs all its tests.
+
+    python tests/run.py [--sanitize] [--no-install] [-- arguments for pytest]
+
+Needs an activated virtual environment with pip, and a C++20 compiler; all else comes by pip.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = sysconfig.get_path("scripts")  # where pip puts cmake, ctest and ninja
+ENVIRONMENT = {**os.environ, "PATH": SCRIPTS + os.pathsep + os.environ["PATH"]}
+stages: list[tuple[str, float]] = []
+
+
+class Stage:
+    """Prints a heading and, at the end, the seconds that passed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        print(f"\n=== {self.name}", flush=True)
+        self.start = time.monotonic()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        stages.append((self.name, time.monotonic() - self.start))
+        if kind is None:
+            print(f"=== {self.name}: {stages[-1][1]:.1f} s", flush=True)
+
+
+def call(*command: object) -> None:
+    """Runs a command in the root folder; an error of it ends everything."""
+    words = [str(word) for word in command]
+    print("$", " ".join(words), flush=True)
+    program = shutil.which(words[0], path=ENVIRONMENT["PATH"])
+    if program is None:
+        sys.exit(f"{words[0]} was not found; run without --no-install first.")
+    subprocess.run([program, *words[1:]], cwd=ROOT, env=ENVIRONMENT, check=True)
+
+
+def build_and_test(preset: str) -> Path:
+    """Builds the C++ library with its tests, runs them and returns the build folder."""
+    with Stage(f"build the C++ tests ({preset})"):
+        call("cmake", "--preset", preset, f"-DPython_EXECUTABLE={sys.executable}")
+        call("cmake", "--build", "--preset", preset)
+    with Stage(f"run the C++ tests ({preset})"):
+        call("ctest", "--preset", preset)
+    return ROOT / "build" / ("tests" if preset == "release" else preset)
+
+
+def consume(build: Path) -> None:
+    """Installs the library, moves it and builds a program against it."""
+    with Stage("install, move and use the C++ library"), tempfile.TemporaryDirectory() as folder:
+        first, prefix, program = (Path(folder, name) for name in ("first", "moved", "program"))
+        call("cmake", "--install", build, "--prefix", first)
+        first.rename(prefix)
+        call(
+            *("cmake", "-S", "tests/consume", "-B", program, "-G", "Ninja"),
+            *("-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_PREFIX_PATH={prefix}"),
+        )
+        call("cmake", "--build", program)
+        call(program / "consume_spikeglm")
+        call(program / "consume_spikeglm_static")
+
+
+def main() -> None:
+    """Runs the stages that the arguments ask for."""
+    parser = argparse.ArgumentParser(description="Install spikeglm and run all its tests.")
+    parser.add_argument(
+        "--sanitize",
+        action="store_true",
+        help="run only the C++ tests, under the address and undefined-behaviour sanitizers",
+    )
+    parser.add_argument("--no-install", action="store_true", help="test what is installed already")
+    parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
+    arguments = parser.parse_args()
+
+    if not arguments.no_install:
+        with Stage("install"):
+            call(sys.executable, "-m", "pip", "install", "--quiet", ".[test]")
+    if arguments.sanitize:
+        build_and_test("sanitize")
+    else:
+        consume(build_and_test("release"))
+        with Stage("run the Python tests"):
+            call(sys.executable, "-m", "pytest", *arguments.pytest)
+
+    print("\nAll stages passed:")
+    for name, seconds in stages:
+        print(f"{seconds:8.1f} s  {name}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"\nFAILED: {stages[-1][0]} (exit status {error.returncode})")
