@@ -52,7 +52,7 @@ Vector random_counts(const Matrix& x, unsigned seed) {
 
 FitResult fit_one(const Design& design, const FitProblem& problem, const char* model = "Poisson",
                   const char* link = "") {
-    const FitOptions options{.loss = select_loss(model, link), .newton = {}, .monitor = {}};
+    const FitOptions options{.loss = select_loss(model, link), .newton = {}, .execution = {}};
     return fit(design, {&problem, 1}, options).front();
 }
 
@@ -240,7 +240,7 @@ TEST("a problem's result does not depend on its batch") {
     const std::vector<Vector> y = {random_counts(x, 10), random_counts(x, 11), Vector(500, 0.0)};
     std::vector<FitProblem> problems;
     for (const Vector& column : y) problems.push_back({.sample = {column, {}, {}}});
-    const FitOptions options{.loss = select_loss("Poisson", ""), .newton = {}, .monitor = {}};
+    const FitOptions options{.loss = select_loss("Poisson", ""), .newton = {}, .execution = {}};
     const auto together = fit(x.design(), problems, options);
     CHECK(together.size() == 3);
     for (std::size_t m = 0; m < 3; ++m) check_same(together[m], fit_one(x, y[m]), 0.0);
@@ -382,8 +382,10 @@ TEST("an exception of the monitor ends a fit") {
     const Vector y = random_counts(x, 21);
     const FitProblem problem{.sample = {y, {}, {}}};
     int calls = 0;
-    const FitOptions options{.loss = select_loss("Poisson", ""), .newton = {}, .monitor = [&] {
-                                 if (++calls == 40) throw std::runtime_error("interrupted");
-                             }};
+    const Monitor monitor = [&] {
+        if (++calls == 40) throw std::runtime_error("interrupted");
+    };
+    const FitOptions options{
+        .loss = select_loss("Poisson", ""), .newton = {}, .execution = {monitor, 1}};
     CHECK_THROWS(fit(x.design(), {&problem, 1}, options), std::runtime_error, "interrupted");
 }

@@ -1,6 +1,8 @@
 #include "spikeglm/backend/threads.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
@@ -25,6 +27,10 @@ namespace {
 struct Abandoned {};
 
 struct Job {
+    Job(std::ptrdiff_t count, const std::function<void(std::ptrdiff_t, const Monitor&)>& what,
+        int workers)
+        : n_tasks(count), task(what), places(workers) {}
+
     std::ptrdiff_t n_tasks;
     const std::function<void(std::ptrdiff_t, const Monitor&)>& task;
     int places;  // for workers
@@ -124,7 +130,6 @@ private:
 std::atomic<Pool*> current_pool{nullptr};
 
 Pool& pool() {
-    static std::mutex creation;
     if (Pool* existing = current_pool.load()) return *existing;
 #if defined(__unix__) || defined(__APPLE__)
     static std::once_flag once;
@@ -207,7 +212,7 @@ void run_tasks(std::ptrdiff_t n_tasks, const Execution& execution,
         return;
     }
     const auto workers = static_cast<int>(std::min<std::ptrdiff_t>(threads, n_tasks)) - 1;
-    Job job{.n_tasks = n_tasks, .task = task, .places = workers};
+    Job job(n_tasks, task, workers);
     const Monitor poll_or_leave = [&] {
         if (job.abandoned) throw Abandoned{};
         poll();
