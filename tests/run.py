@@ -37,20 +37,27 @@ class Stage:
             print(f"=== {self.name}: {stages[-1][1]:.1f} s", flush=True)
 
 
+def find(program: str) -> str:
+    """Returns the path of a program, that of the running environment first."""
+    path = shutil.which(program, path=ENVIRONMENT["PATH"])
+    if path is None:
+        sys.exit(f"{program} was not found; run without --no-install first.")
+    return path
+
+
 def call(*command: object) -> None:
     """Runs a command in the root folder; an error of it ends everything."""
     words = [str(word) for word in command]
     print("$", " ".join(words), flush=True)
-    program = shutil.which(words[0], path=ENVIRONMENT["PATH"])
-    if program is None:
-        sys.exit(f"{words[0]} was not found; run without --no-install first.")
-    subprocess.run([program, *words[1:]], cwd=ROOT, env=ENVIRONMENT, check=True)
+    subprocess.run([find(words[0]), *words[1:]], cwd=ROOT, env=ENVIRONMENT, check=True)
 
 
 def build_and_test(preset: str) -> Path:
     """Builds the C++ library with its tests, runs them and returns the build folder."""
     with Stage(f"build the C++ tests ({preset})"):
-        call("cmake", "--preset", preset, f"-DPython_EXECUTABLE={sys.executable}")
+        # Named, because the build folder may come from an environment that is gone.
+        programs = {"Python_EXECUTABLE": sys.executable, "CMAKE_MAKE_PROGRAM": find("ninja")}
+        call("cmake", "--preset", preset, *(f"-D{key}={path}" for key, path in programs.items()))
         call("cmake", "--build", "--preset", preset)
     with Stage(f"run the C++ tests ({preset})"):
         call("ctest", "--preset", preset)
@@ -78,7 +85,7 @@ def main() -> None:
     parser.add_argument(
         "--sanitize",
         action="store_true",
-        help="run only the C++ tests, under the address and undefined-behaviour sanitizers",
+        help="run only the C++ tests, under the address, undefined-behaviour and thread sanitizers",
     )
     parser.add_argument("--no-install", action="store_true", help="test what is installed already")
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
@@ -89,6 +96,7 @@ def main() -> None:
             call(sys.executable, "-m", "pip", "install", "--quiet", ".[test]")
     if arguments.sanitize:
         build_and_test("sanitize")
+        build_and_test("sanitize-threads")
     else:
         consume(build_and_test("release"))
         with Stage("run the Python tests"):
