@@ -314,9 +314,15 @@ bool Problem::solve_separated(std::span<const double> gram, const Evaluation& at
         if (std::abs(direction.coef[j]) * spread_[j] > 0.3 * largest)
             result.separated.push_back(static_cast<std::ptrdiff_t>(j));
     }
+    // Those of later rounds.
+    result.separated.insert(result.separated.end(), limit.separated.begin(), limit.separated.end());
+    std::sort(result.separated.begin(), result.separated.end());
+    result.separated.erase(std::unique(result.separated.begin(), result.separated.end()),
+                           result.separated.end());
     result.intercept = limit.intercept + amount * direction.intercept;
     result.status = Status::separated;
-    result.n_separated_rows = static_cast<std::ptrdiff_t>(separation->rows.size());
+    result.n_separated_rows =
+        static_cast<std::ptrdiff_t>(separation->rows.size()) + limit.n_separated_rows;
     result.n_iterations += limit.n_iterations;
     result.decrement = limit.decrement;
     result.kkt = limit.kkt;

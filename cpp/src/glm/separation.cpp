@@ -14,9 +14,11 @@ namespace {
 /// Share of a direction's squared length in the rows that stop it below which it counts as open;
 /// rounding of the Gram matrix leaves about 1e-13.
 constexpr double open_share = 1e-10;
-/// Rows that move by less than this share of the furthest count as not moving: the accuracy of an
-/// open direction, the square root of the above, with room.
-constexpr double still = 1e-4;
+/// Rows that move by less than this share of the furthest count as not moving.
+constexpr double still = 1e-6;
+/// Rows that gain at least this share of the furthest are separated together; those that gain less
+/// are left to the next round, so that no direction has to be followed very far.
+constexpr double gaining = 0.05;
 constexpr int max_rectifications = 5000;
 
 /// -1 or +1: the side on which the loss of a row is flat far out, so that it gains from going
@@ -66,9 +68,38 @@ Eigen::MatrixXd open_directions(std::span<const double> gram, std::span<const do
     return directions;
 }
 
-/// Iterative rectifier: finds c with `moves * c` >= 0 and positive in as many rows as possible;
-/// empty when only zero will do.
-Eigen::VectorXd rectify(const Eigen::MatrixXd& moves) {
+struct Rectified {
+    Eigen::VectorXd c;
+    std::vector<bool> gains;  // per row
+};
+
+/// The nearest direction in which the rows that do not gain stand exactly still; empty when one of
+/// the others would then lose.
+std::optional<Rectified> settle(const Eigen::MatrixXd& moves, const Eigen::VectorXd& c) {
+    const Eigen::VectorXd moved = moves * c;
+    Rectified result;
+    Eigen::MatrixXd held = Eigen::MatrixXd::Zero(c.size(), c.size());
+    for (std::ptrdiff_t r = 0; r < moves.rows(); ++r) {
+        result.gains.push_back(moved(r) > gaining * moved.maxCoeff());
+        if (!result.gains.back()) held += moves.row(r).transpose() * moves.row(r);
+    }
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> spectrum(held);
+    // The columns of `moves` have unit length together with the rows that stop them.
+    const std::ptrdiff_t n_open = (spectrum.eigenvalues().array() < open_share).count();
+    const Eigen::MatrixXd open = spectrum.eigenvectors().leftCols(n_open);
+    result.c = open * (open.transpose() * c);
+    const Eigen::VectorXd settled = moves * result.c;
+    const double furthest = n_open > 0 ? settled.maxCoeff() : 0.0;
+    if (!(furthest > still)) return std::nullopt;
+    for (std::ptrdiff_t r = 0; r < moves.rows(); ++r)
+        if (result.gains[static_cast<std::size_t>(r)] && !(settled(r) > still * furthest))
+            return std::nullopt;
+    return result;
+}
+
+/// Iterative rectifier: finds c with `moves * c` >= 0 and clearly positive in some rows; empty when
+/// only zero will do.
+std::optional<Rectified> rectify(const Eigen::MatrixXd& moves) {
     const Eigen::LLT<Eigen::MatrixXd> normal(moves.transpose() * moves);
     Eigen::VectorXd target = Eigen::VectorXd::Ones(moves.rows());
     for (int i = 0; i < max_rectifications; ++i) {
@@ -76,11 +107,12 @@ Eigen::VectorXd rectify(const Eigen::MatrixXd& moves) {
         const Eigen::VectorXd fitted = moves * c;
         const double furthest = fitted.maxCoeff();
         // The largest feasible target shrinks to zero where there is no direction.
-        if (!(furthest > 1e-6)) return {};
-        if (fitted.minCoeff() >= -still * furthest) return c;
+        if (!(furthest > 1e-6)) return std::nullopt;
+        if (i % 10 == 0 || fitted.minCoeff() >= -still * furthest)
+            if (auto settled = settle(moves, c / furthest)) return settled;
         target = fitted.cwiseMax(0.0);
     }
-    return {};
+    return std::nullopt;
 }
 
 }  // namespace
@@ -127,16 +159,14 @@ std::optional<Separation> find_separation(const Likelihood& likelihood,
             moves(r, k) = sign[static_cast<std::size_t>(r)] *
                           eta[static_cast<std::size_t>(open_rows[static_cast<std::size_t>(r)])];
     }
-    const Eigen::VectorXd c = rectify(moves);
-    if (c.size() == 0) return std::nullopt;
+    const auto rectified = rectify(moves);
+    if (!rectified) return std::nullopt;
 
-    const Eigen::VectorXd moved = moves * c;
-    const Eigen::VectorXd direction = directions * c;
+    const Eigen::VectorXd direction = directions * rectified->c;
     Separation result;
     result.direction.assign(direction.data(), direction.data() + size);
-    for (std::ptrdiff_t r = 0; r < n_rows; ++r)
-        if (moved(r) > still * moved.maxCoeff())
-            result.rows.push_back(open_rows[static_cast<std::size_t>(r)]);
+    for (std::size_t r = 0; r < open_rows.size(); ++r)
+        if (rectified->gains[r]) result.rows.push_back(open_rows[r]);
     return result;
 }
 

@@ -18,7 +18,7 @@ namespace spikeglm {
 
 struct Separation {
     std::vector<double> direction;     ///< standardised coordinates, intercept last
-    std::vector<std::ptrdiff_t> rows;  ///< the separated rows
+    std::vector<std::ptrdiff_t> rows;  ///< rows that gain clearly; the others stand still
 };
 
 /// `gram`: X'WX of the rows in use, standardised coordinates; `free`: coordinates that it
