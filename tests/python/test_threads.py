@@ -78,7 +78,9 @@ def test_the_environment_sets_the_number_of_threads():
 
 
 def test_the_affinity_mask_limits_the_number_of_threads():
-    code = f"import os; os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}}); {DEFAULT_THREADS}"
+    code = (
+        f"import os; os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}}); {DEFAULT_THREADS}"
+    )
     unset = {"SPIKEGLM_NUM_THREADS": "", "OMP_NUM_THREADS": ""}
     assert run_python(code, **unset)[1] == "1"
 
@@ -190,9 +192,7 @@ def test_instruction_sets_agree(tmp_path):
         values[level] = np.load(file)
     assert "baseline" in values
     for level, found in values.items():
-        np.testing.assert_allclose(
-            found, values["baseline"], rtol=1e-12, atol=1e-13, err_msg=level
-        )
+        np.testing.assert_allclose(found, values["baseline"], rtol=1e-12, atol=1e-13, err_msg=level)
 
 
 def test_the_configuration_names_the_kernels():

@@ -28,6 +28,9 @@ constexpr double extreme_scale = 1e100;
 /// in strongly modulated neurons, and 1e-16 at an optimum at infinity.
 constexpr double suspicious_share = 1e-3;
 
+/// What must remain of a unit diagonal for a penalised curvature to be factored as it is.
+constexpr double well_identified = 1e-8;
+
 /// What may remain of a unit diagonal for a column to count as independent of the others: the
 /// rounding of a Gram matrix, with room.
 double rank_tolerance(std::size_t p) {
@@ -357,8 +360,16 @@ FitResult Problem::solve() {
 
     const RidgePenalty ridge(penalty_weights());
     std::optional<QuadraticPenalty> reduced;
-    if (!rank_.dependent.empty() && penalised_)
-        reduced.emplace(penalty_of_independent(penalty_weights()));
+    if (!rank_.dependent.empty() && penalised_) {
+        // A penalty that shows beside the data identifies the rest by itself.
+        std::vector<double> penalised = at_gamma.curvature;
+        ridge.add_curvature(penalised);
+        RankReport with_penalty = rank_of_gram(penalised, size, candidates_, well_identified);
+        if (with_penalty.dependent.empty())
+            rank_ = std::move(with_penalty);
+        else
+            reduced.emplace(penalty_of_independent(penalty_weights()));
+    }
     free_ = rank_.independent;
     std::sort(free_.begin(), free_.end());
     if (!problem_.start_coef.empty()) {
