@@ -158,17 +158,18 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(3001, 13))
 y = rng.poisson(np.exp(X @ rng.normal(size=13) * 0.2)) * 1.0
 counts = rng.poisson(0.2, size=(3001, 3))
-parts = [
-    nmo.glm.GLM(link, inverse, solver_kwargs={"tol": 1e-13}).fit(X, y + shift).coef_
-    for link, inverse, shift in (("Poisson", "exp", 0), ("Poisson", "softplus", 0), ("Gamma", "exp", 1))
-]
-for basis in (nmo.basis.BSplineBasis(9), nmo.basis.CyclicBSplineBasis(7), nmo.basis.MSplineBasis(5)):
+parts = []
+for model, inverse, shift in (("Poisson", "exp", 0), ("Poisson", "softplus", 0), ("Gamma", "exp", 1)):
+    fitted = nmo.glm.GLM(model, inverse, solver_kwargs={"tol": 1e-13}).fit(X, y + shift)
+    parts.append(fitted.coef_)
+for family in ("BSpline", "CyclicBSpline", "MSpline"):
+    basis = getattr(nmo.basis, family + "Basis")(7)
     parts.append(basis.compute_features(X[:, 0]).ravel())
 history = nmo.basis.RaisedCosineBasisLog(4, mode="conv", window_size=20).compute_features(counts)
 parts.append(history[20:].ravel())
 eta = np.linspace(-20, 20, 1003)
 for inverse in _core.inverse_links():
-    parts.extend(t for t in _core.row_terms("Gamma", inverse, np.full(1003, 2.0), np.abs(eta) + 0.1))
+    parts.extend(_core.row_terms("Gamma", inverse, np.full(1003, 2.0), np.abs(eta) + 0.1))
 np.save(__import__("sys").argv[1], np.concatenate(parts))
 print(_core.config()["isa"])
 """
