@@ -159,7 +159,8 @@ X = rng.normal(size=(3001, 13))
 y = rng.poisson(np.exp(X @ rng.normal(size=13) * 0.2)) * 1.0
 counts = rng.poisson(0.2, size=(3001, 3))
 parts = []
-for model, inverse, shift in (("Poisson", "exp", 0), ("Poisson", "softplus", 0), ("Gamma", "exp", 1)):
+pairs = (("Poisson", "exp", 0), ("Poisson", "softplus", 0), ("Gamma", "exp", 1))
+for model, inverse, shift in pairs:
     fitted = nmo.glm.GLM(model, inverse, solver_kwargs={"tol": 1e-13}).fit(X, y + shift)
     parts.append(fitted.coef_)
 for family in ("BSpline", "CyclicBSpline", "MSpline"):
