@@ -32,10 +32,10 @@ struct FitOptions {
 };
 
 struct FitProblem {
-    Sample sample;
-    std::span<const double> strength;    ///< one per column, or empty: not penalised
-    std::span<const double> start_coef;  ///< or empty
-    double start_intercept = 0.0;        ///< read when start_coef is given
+    Sample sample = {};
+    std::span<const double> strength = {};    ///< one per column, or empty: not penalised
+    std::span<const double> start_coef = {};  ///< or empty
+    double start_intercept = 0.0;             ///< read when start_coef is given
 };
 
 struct FitResult {

@@ -22,11 +22,11 @@
 namespace spikeglm {
 
 /// Rows of one problem. `weight` and `offset` may be empty (ones, zeros). Rows of weight zero are
-/// not used and may hold anything.
+/// not used; their y may be any number or NaN.
 struct Sample {
-    std::span<const double> y;
-    std::span<const double> weight;
-    std::span<const double> offset;
+    std::span<const double> y = {};
+    std::span<const double> weight = {};
+    std::span<const double> offset = {};
 };
 
 class Likelihood final : public Objective {
