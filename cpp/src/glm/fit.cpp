@@ -1,6 +1,5 @@
 #include "spikeglm/glm/fit.hpp"
 
-#include <Eigen/Cholesky>
 #include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
@@ -252,35 +251,9 @@ void Problem::to_user_units(std::span<const double> gamma, FitResult& result) co
 /// separating direction until the separated ones have gained all that they can.
 bool Problem::solve_separated(std::span<const double> gram, const Evaluation& at,
                               FitResult& result) const {
-    // Share of the Gram matrix that the curvature keeps in its weakest direction, by inverse
-    // iteration, against the average.
-    const auto n = static_cast<std::ptrdiff_t>(free_.size());
-    Eigen::MatrixXd reference(n, n);
-    Eigen::MatrixXd kept(n, n);
-    for (std::ptrdiff_t j = 0; j < n; ++j)
-        for (std::ptrdiff_t i = 0; i < n; ++i) {
-            const auto at_ij =
-                static_cast<std::size_t>(free_[static_cast<std::size_t>(i)]) +
-                static_cast<std::size_t>(free_[static_cast<std::size_t>(j)]) * (p_ + 1);
-            reference(i, j) = gram[at_ij];
-            kept(i, j) = at.curvature[at_ij];
-        }
-    const Eigen::LLT<Eigen::MatrixXd> of_gram(reference);
-    of_gram.matrixL().solveInPlace(kept);
-    kept = kept.transpose().eval();
-    of_gram.matrixL().solveInPlace(kept);
-    const Eigen::LLT<Eigen::MatrixXd> of_kept(kept);
-    if (of_gram.info() == Eigen::Success && of_kept.info() == Eigen::Success) {
-        Eigen::VectorXd probe = Eigen::VectorXd::Ones(n).normalized();
-        double inverse_share = 0.0;
-        for (int i = 0; i < 8; ++i) {
-            probe = of_kept.solve(probe);
-            inverse_share = probe.norm();
-            probe /= inverse_share;
-        }
-        const double average = kept.trace() / static_cast<double>(n);
-        if (1.0 / inverse_share > suspicious_share * average) return false;
-    }
+    if (weakest_share(gram, at.curvature, static_cast<std::ptrdiff_t>(p_ + 1), free_) >
+        suspicious_share)
+        return false;
     const auto separation = find_separation(*likelihood_, gram, free_);
     if (!separation) return false;
 

@@ -49,15 +49,20 @@ Eigen::MatrixXd restricted(std::span<const double> full, std::ptrdiff_t size,
     return part;
 }
 
+/// L^-1 matrix L^-T for the Cholesky factor L of the Gram matrix.
+Eigen::MatrixXd whitened(const Eigen::LLT<Eigen::MatrixXd>& gram, Eigen::MatrixXd matrix) {
+    gram.matrixL().solveInPlace(matrix);
+    matrix = matrix.transpose().eval();
+    gram.matrixL().solveInPlace(matrix);
+    return matrix;
+}
+
 /// Directions, as columns over all coordinates, along which the rows with weight do not move.
 Eigen::MatrixXd open_directions(std::span<const double> gram, std::span<const double> stopping,
                                 std::ptrdiff_t size, std::span<const std::ptrdiff_t> free) {
     const Eigen::LLT<Eigen::MatrixXd> all(restricted(gram, size, free));
     if (all.info() != Eigen::Success) return Eigen::MatrixXd(size, 0);
-    Eigen::MatrixXd share = restricted(stopping, size, free);
-    all.matrixL().solveInPlace(share);
-    share = share.transpose().eval();
-    all.matrixL().solveInPlace(share);
+    const Eigen::MatrixXd share = whitened(all, restricted(stopping, size, free));
     const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> spectrum(share);
     const std::ptrdiff_t n_open = (spectrum.eigenvalues().array() < open_share).count();
     Eigen::MatrixXd open = spectrum.eigenvectors().leftCols(n_open);
@@ -116,6 +121,23 @@ std::optional<Rectified> rectify(const Eigen::MatrixXd& moves) {
 }
 
 }  // namespace
+
+double weakest_share(std::span<const double> gram, std::span<const double> curvature,
+                     std::ptrdiff_t size, std::span<const std::ptrdiff_t> free) {
+    const Eigen::LLT<Eigen::MatrixXd> reference(restricted(gram, size, free));
+    if (reference.info() != Eigen::Success) return 0.0;
+    const Eigen::MatrixXd share = whitened(reference, restricted(curvature, size, free));
+    const Eigen::LLT<Eigen::MatrixXd> factor(share);
+    if (factor.info() != Eigen::Success) return 0.0;
+    Eigen::VectorXd probe = Eigen::VectorXd::Ones(share.rows()).normalized();
+    double inverse = 0.0;
+    for (int i = 0; i < 8; ++i) {
+        probe = factor.solve(probe);
+        inverse = probe.norm();
+        probe /= inverse;
+    }
+    return static_cast<double>(share.rows()) / (inverse * share.trace());
+}
 
 std::optional<Separation> find_separation(const Likelihood& likelihood,
                                           std::span<const double> gram,

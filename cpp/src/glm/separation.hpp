@@ -21,6 +21,11 @@ struct Separation {
     std::vector<std::ptrdiff_t> rows;  ///< rows that gain clearly; the others stand still
 };
 
+/// Share of the Gram matrix that a curvature keeps in its weakest direction, compared with the
+/// average; zero where it is singular to rounding. Inverse iteration, cost p^3.
+[[nodiscard]] double weakest_share(std::span<const double> gram, std::span<const double> curvature,
+                                   std::ptrdiff_t size, std::span<const std::ptrdiff_t> free);
+
 /// `gram`: X'WX of the rows in use, standardised coordinates; `free`: coordinates that it
 /// identifies and that no penalty holds. Cost: one curvature pass over X, and a second pass only
 /// where that leaves a direction open.
