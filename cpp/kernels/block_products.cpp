@@ -13,6 +13,10 @@ using Columns = Eigen::Map<Eigen::MatrixXd, 0, Stride>;
 
 ConstRows rows_of(const RowBlock& x) { return {x.data, x.rows, x.cols, Stride(x.stride)}; }
 
+/// Up to this many problems vector products are faster than a matrix product, which packs the rows
+/// first.
+constexpr std::ptrdiff_t few = 3;
+
 /// Nothing to add; the pointers may be null then, which Eigen does not expect.
 bool empty(const RowBlock& x) { return x.rows == 0 || x.cols == 0; }
 
@@ -21,10 +25,10 @@ bool empty(const RowBlock& x) { return x.rows == 0 || x.cols == 0; }
 void matvec_kernel(const RowBlock& x, const double* coef, std::ptrdiff_t coef_stride,
                    std::ptrdiff_t n_problems, double* eta, std::ptrdiff_t eta_stride) {
     if (empty(x)) return;
-    // Vector products have their own, much faster path in Eigen than one-column matrices.
-    if (n_problems == 1) {
-        Eigen::Map<Eigen::VectorXd>(eta, x.rows).noalias() +=
-            rows_of(x) * Eigen::Map<const Eigen::VectorXd>(coef, x.cols);
+    if (n_problems <= few) {
+        for (std::ptrdiff_t m = 0; m < n_problems; ++m)
+            Eigen::Map<Eigen::VectorXd>(eta + m * eta_stride, x.rows).noalias() +=
+                rows_of(x) * Eigen::Map<const Eigen::VectorXd>(coef + m * coef_stride, x.cols);
         return;
     }
     Columns(eta, x.rows, n_problems, Stride(eta_stride)).noalias() +=
@@ -34,9 +38,11 @@ void matvec_kernel(const RowBlock& x, const double* coef, std::ptrdiff_t coef_st
 void transpose_matvec_kernel(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
                              std::ptrdiff_t n_problems, double* out, std::ptrdiff_t out_stride) {
     if (empty(x)) return;
-    if (n_problems == 1) {
-        Eigen::Map<Eigen::VectorXd>(out, x.cols).noalias() +=
-            rows_of(x).transpose() * Eigen::Map<const Eigen::VectorXd>(d, x.rows);
+    if (n_problems <= few) {
+        for (std::ptrdiff_t m = 0; m < n_problems; ++m)
+            Eigen::Map<Eigen::VectorXd>(out + m * out_stride, x.cols).noalias() +=
+                rows_of(x).transpose() *
+                Eigen::Map<const Eigen::VectorXd>(d + m * d_stride, x.rows);
         return;
     }
     Columns(out, x.cols, n_problems, Stride(out_stride)).noalias() +=

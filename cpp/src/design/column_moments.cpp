@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -22,12 +23,20 @@ struct LaneMoments {
             sum.assign(static_cast<std::size_t>(cols), 0.0);
             squares = sum;
         }
-        for (std::size_t c = 0; c < origin.size(); ++c) {
-            const double deviation = x[c] - origin[c];
-            low[c] = std::min(low[c], x[c]);
-            high[c] = std::max(high[c], x[c]);
-            sum[c] += deviation;
-            squares[c] += deviation * deviation;
+        // Separate loops over memory that does not overlap: each becomes vector instructions.
+        double* __restrict s = sum.data();
+        double* __restrict q = squares.data();
+        const double* __restrict o = origin.data();
+        for (std::ptrdiff_t c = 0; c < cols; ++c) {
+            const double deviation = x[c] - o[c];
+            s[c] += deviation;
+            q[c] += deviation * deviation;
+        }
+        double* __restrict l = low.data();
+        double* __restrict h = high.data();
+        for (std::ptrdiff_t c = 0; c < cols; ++c) {
+            l[c] = x[c] < l[c] ? x[c] : l[c];
+            h[c] = x[c] > h[c] ? x[c] : h[c];
         }
     }
 };
@@ -55,11 +64,11 @@ ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
             LaneMoments& moments = lanes[static_cast<std::size_t>(lane)];
             for (std::ptrdiff_t r = 0; r < count; ++r) {
                 const double* row = block.data + r * block.stride;
-                // 0 * x is NaN for NaN and for infinite x, and zero for all others.
-                double probe = 0.0;
-                for (std::ptrdiff_t c = 0; c < cols; ++c) probe += 0.0 * row[c];
+                // x - x is NaN for NaN and for infinite x, and zero for all others.
+                std::int64_t not_finite = 0;
+                for (std::ptrdiff_t c = 0; c < cols; ++c) not_finite |= row[c] - row[c] != 0.0;
                 auto& usable = used[static_cast<std::size_t>(first + r)];
-                if (std::isnan(probe)) {
+                if (not_finite != 0) {
                     if (std::any_of(row, row + cols, [](double v) { return std::isinf(v); }))
                         refuse_infinity(row, cols, first + r);
                     usable = 0;
