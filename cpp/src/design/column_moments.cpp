@@ -41,15 +41,15 @@ struct LaneMoments {
     }
 };
 
-[[noreturn]] void refuse_infinity(const double* row, std::ptrdiff_t cols, std::ptrdiff_t index) {
+}  // namespace
+
+void refuse_infinity(const double* row, std::ptrdiff_t cols, std::ptrdiff_t index) {
     std::ptrdiff_t c = 0;
     while (c < cols && !std::isinf(row[c])) ++c;
     throw std::invalid_argument("X holds an infinite value at row " + std::to_string(index) +
                                 ", column " + std::to_string(c) +
                                 ". NaN marks missing rows; an infinity is an error upstream.");
 }
-
-}  // namespace
 
 ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
                              std::ptrdiff_t& n_nan_rows, const Execution& execution) {

@@ -162,12 +162,6 @@ std::vector<double> Problem::given_start() const {
         if (rows_.moments.sd[j] > 0.0) start[j] = problem_.start_coef[j] * spread_[j];
         start.back() += location_[j] * problem_.start_coef[j];
     }
-    Evaluation trial;
-    likelihood_->evaluate(start, Curvature::none, trial);
-    if (!std::isfinite(trial.value))
-        throw std::invalid_argument(
-            "the initial parameters give some rows a mean outside the domain of the model, or one "
-            "that overflows; leave init_params out to start from the constant model.");
     return start;
 }
 
@@ -349,6 +343,10 @@ FitResult Problem::solve() {
         gamma = given_start();
         start_within_free(gamma);
         likelihood_->evaluate(gamma, Curvature::expected, at_gamma);
+        if (!std::isfinite(at_gamma.value))
+            throw std::invalid_argument(
+                "the initial parameters give some rows a mean outside the domain of the model, or "
+                "one that overflows; leave init_params out to start from the constant model.");
     }
 
     const Penalty& penalty = reduced ? static_cast<const Penalty&>(*reduced) : ridge;

@@ -24,6 +24,14 @@ struct LaneLayout {
     [[nodiscard]] std::ptrdiff_t size() const { return curvature ? 3 + 2 * p + p * p : 3 + p; }
 };
 
+using Lanes = std::vector<std::vector<double>>;
+
+Lanes make_lanes(const RowPlan& plan, std::ptrdiff_t size) {
+    require_memory(plan.n_lanes, size, sizeof(double), "the sums of a pass");
+    return Lanes(static_cast<std::size_t>(plan.n_lanes),
+                 std::vector<double>(static_cast<std::size_t>(size), 0.0));
+}
+
 double sum_of(const double* values, std::ptrdiff_t count) {
     double sum = 0.0;
     for (std::ptrdiff_t i = 0; i < count; ++i) sum += values[i];
@@ -85,10 +93,7 @@ void Likelihood::evaluate(std::span<const double> gamma, Curvature kind, Evaluat
     const LinearPredictor predictor = in_user_units(gamma);
     const LaneLayout layout{p, kind != Curvature::none};
     const RowPlan plan = RowPlan::make(design_.rows(), layout.size());
-    require_memory(plan.n_lanes, layout.size(), sizeof(double), "the sums of a pass");
-    std::vector<std::vector<double>> lanes(
-        static_cast<std::size_t>(plan.n_lanes),
-        std::vector<double>(static_cast<std::size_t>(layout.size()), 0.0));
+    Lanes lanes = make_lanes(plan, layout.size());
 
     for_each_block(
         plan, execution_,
@@ -150,9 +155,7 @@ std::vector<double> Likelihood::gram(std::span<const double> weight) const {
     const std::ptrdiff_t p = design_.cols();
     const LaneLayout layout{p, true};
     const RowPlan plan = RowPlan::make(design_.rows(), layout.size());
-    std::vector<std::vector<double>> lanes(
-        static_cast<std::size_t>(plan.n_lanes),
-        std::vector<double>(static_cast<std::size_t>(layout.size()), 0.0));
+    Lanes lanes = make_lanes(plan, layout.size());
     for_each_block(plan, execution_,
                    [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
                        Workspace::Frame& frame) {
@@ -190,8 +193,7 @@ std::vector<double> Likelihood::change_of_eta(std::span<const double> direction)
 double Likelihood::pearson(std::span<const double> gamma) const {
     const LinearPredictor predictor = in_user_units(gamma);
     const RowPlan plan = RowPlan::make(design_.rows(), 1);
-    std::vector<std::vector<double>> lanes(static_cast<std::size_t>(plan.n_lanes),
-                                           std::vector<double>(1, 0.0));
+    Lanes lanes = make_lanes(plan, 1);
     with_type<Observations>(selector_.model, [&]<class Model>() {
         for_each_block(plan, execution_,
                        [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,

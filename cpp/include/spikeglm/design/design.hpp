@@ -83,6 +83,9 @@ private:
 void materialise(const Design& design, double* out, const Execution& execution);
 void materialise(const Design& design, float* out, const Execution& execution);
 
+/// Throws std::invalid_argument with the position of the first infinity of a row of X.
+[[noreturn]] void refuse_infinity(const double* row, std::ptrdiff_t cols, std::ptrdiff_t index);
+
 /// Location and spread of the columns over the rows in use.
 struct ColumnMoments {
     std::vector<double> mean;
