@@ -1,3 +1,4 @@
+#include <map>
 #include <utility>
 
 #include "bindings.hpp"
@@ -7,6 +8,8 @@
 
 namespace spikeglm::bindings {
 namespace {
+
+using Filters = py::array_t<double, py::array::c_style | py::array::forcecast>;
 
 BoundExpression combine(const BoundExpression& left, const BoundExpression& right,
                         ExpressionPtr (*make)(ExpressionPtr, ExpressionPtr)) {
@@ -57,12 +60,17 @@ void bind_basis(py::module_& m) {
              py::arg("width") = 2.0, py::arg("time_scaling") = 50.0,
              py::arg("enforce_decay_to_zero") = true)
         .def_property_readonly("n_basis_funcs", &Basis::n_basis_funcs)
-        .def("evaluate", [](const Basis& basis, const Vector& x, const Bounds& bounds) {
-            const auto values = vector_view(x);
-            const auto n = static_cast<std::ptrdiff_t>(values.size());
-            py::array_t<double> out({n, basis.n_basis_funcs()});
-            basis.evaluate(values, bounds, out.mutable_data());
-            return out;
+        .def("evaluate",
+             [](const Basis& basis, const Vector& x, const Bounds& bounds) {
+                 const auto values = vector_view(x);
+                 const auto n = static_cast<std::ptrdiff_t>(values.size());
+                 py::array_t<double> out({n, basis.n_basis_funcs()});
+                 basis.evaluate(values, bounds, out.mutable_data());
+                 return out;
+             })
+        .def("filters", [](const Basis& basis, std::ptrdiff_t window_size) {
+            const std::vector<double> values = basis.filters(window_size);
+            return py::array_t<double>({window_size, basis.n_basis_funcs()}, values.data());
         });
 
     py::class_<BoundExpression>(m, "BoundExpression")
@@ -85,13 +93,23 @@ void bind_basis(py::module_& m) {
         return BoundExpression{make_evaluation(basis, matrix_view(input), bounds, fill_value),
                                {input}};
     });
-    m.def("convolution", [](const Basis& basis, const py::array& input, std::ptrdiff_t window_size,
-                            const std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>>& epochs) {
-        std::vector<Epoch> ranges;
-        for (const auto& [begin, end] : epochs) ranges.push_back({begin, end});
-        return BoundExpression{
-            make_convolution(basis, matrix_view(input), window_size, std::move(ranges)), {input}};
-    });
+    m.def("convolution",
+          [](const Filters& filters, const py::array& input, const std::string& causality,
+             bool shift, const std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>>& epochs) {
+              static const std::map<std::string, Causality> known = {
+                  {"causal", Causality::causal},
+                  {"anti-causal", Causality::anti_causal},
+                  {"acausal", Causality::acausal}};
+              if (filters.ndim() != 2) throw std::invalid_argument("a bank of filters is 2-D.");
+              const FilterBank bank{{filters.data(), static_cast<std::size_t>(filters.size())},
+                                    filters.shape(0),
+                                    filters.shape(1)};
+              std::vector<Epoch> ranges;
+              for (const auto& [begin, end] : epochs) ranges.push_back({begin, end});
+              return BoundExpression{make_convolution(bank, matrix_view(input), known.at(causality),
+                                                      shift, std::move(ranges)),
+                                     {input}};
+          });
     m.def("sum_of", [](const BoundExpression& left, const BoundExpression& right) {
         return combine(left, right, make_sum);
     });

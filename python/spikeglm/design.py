@@ -32,7 +32,8 @@ class Term:
         """Return the expression of the core."""
         basis = _core.Basis(self.family, **self.parameters)
         if self.window is not None:
-            return _core.convolution(basis, self.input, self.window, list(self.epochs))
+            filters = basis.filters(self.window)
+            return _core.convolution(filters, self.input, "causal", True, list(self.epochs))
         bounds = [_core.Bounds(low, high) for low, high in self.bounds]
         return _core.evaluation(basis, self.input, bounds, self.fill_value)
 

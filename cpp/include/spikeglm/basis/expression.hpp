@@ -22,6 +22,13 @@ struct Bounds {
     double high = 1.0;
 };
 
+/// Rescales to units of the bounds, in place. A range that overflows is halved first; a range of
+/// zero (bounds learned from a constant) only shifts.
+void to_unit(const Bounds& bounds, std::span<double> values);
+
+/// Divides by the width of the bounds: values per unit of x, for families that are densities.
+void per_unit(const Bounds& bounds, std::span<double> values);
+
 /// A family with its prepared table.
 class Basis {
 public:
@@ -33,6 +40,10 @@ public:
 
     /// Values at x, row-major (x.size(), n_basis_funcs).
     void evaluate(std::span<const double> x, const Bounds& bounds, double* out) const;
+
+    /// The basis as filters: its values on linspace(0, 1, window_size), row-major
+    /// (window_size, n_basis_funcs).
+    [[nodiscard]] std::vector<double> filters(std::ptrdiff_t window_size) const;
 
 private:
     int family_;
@@ -69,12 +80,37 @@ struct Epoch {
 ExpressionPtr make_evaluation(const Basis& basis, const MatrixView& input,
                               std::vector<Bounds> bounds, double fill_value);
 
-/// Causal convolution of each column with the basis on linspace(0, 1, window_size):
-///   X[t] = sum_{k < window} K[k] x[t - 1 - k],
-/// epoch by epoch; the first `window_size` rows of an epoch are NaN. Epochs are sorted and
-/// disjoint; rows outside all of them are NaN.
-ExpressionPtr make_convolution(const Basis& basis, const MatrixView& input,
-                               std::ptrdiff_t window_size, std::vector<Epoch> epochs);
+/// A bank of filters, row-major (window_size, n_basis_funcs).
+struct FilterBank {
+    std::span<const double> values;
+    std::ptrdiff_t window_size = 0;
+    std::ptrdiff_t n_basis_funcs = 0;
+};
+
+/// Where the window of a sample lies.
+enum class Causality {
+    causal,       ///< in the past
+    anti_causal,  ///< in the future
+    acausal       ///< around the sample
+};
+
+/// Convolution of each column with each filter of the bank K, epoch by epoch. With the "valid" sums
+///   c[t] = sum_{k < window_size} K[k] x[t + window_size - 1 - k]
+/// the rows of an epoch are c, padded with window_size - 1 rows of NaN: before c (causal), after it
+/// (anti-causal), or (window_size - 1) / 2 of them before and the others after (acausal). With
+/// `shift`, which acausal does not allow, the rows then move one sample away from the window, so
+/// that no sample sees itself: causal X[t] = sum_k K[k] x[t - 1 - k]. Epochs are sorted and
+/// disjoint; rows outside all of them are NaN. The filters are copied.
+ExpressionPtr make_convolution(const FilterBank& filters, const MatrixView& input,
+                               Causality causality, bool shift, std::vector<Epoch> epochs);
+
+/// The usual history: causal and shifted, with a basis as filters.
+inline ExpressionPtr make_convolution(const Basis& basis, const MatrixView& input,
+                                      std::ptrdiff_t window_size, std::vector<Epoch> epochs) {
+    const std::vector<double> filters = basis.filters(window_size);
+    return make_convolution({filters, window_size, basis.n_basis_funcs()}, input, Causality::causal,
+                            true, std::move(epochs));
+}
 
 ExpressionPtr make_sum(ExpressionPtr left, ExpressionPtr right);
 ExpressionPtr make_product(ExpressionPtr left, ExpressionPtr right);
