@@ -132,8 +132,9 @@ class FourierBasis(ParameterBasis):
 
     def _check(self) -> None:
         whole_number(self.ndim, "ndim", 1)
-        for axis in self._axes():
-            if np.any(np.diff(axis) < 0):
+        given = self.frequencies if isinstance(self.frequencies, list) else [self.frequencies]
+        for one in given:
+            if not isinstance(one, tuple) and np.ndim(one) == 1 and np.any(np.diff(one) < 0):
                 warn("`frequencies` are not sorted; they are used in order.", SpikeglmWarning)
         _ = self.masked_frequencies
         self._given()
