@@ -1,5 +1,6 @@
 #include "basis_kernels.hpp"
 #include "block_products.hpp"
+#include "local_basis.hpp"
 #include "pointwise.hpp"
 
 #if defined(_WIN32)
@@ -11,9 +12,9 @@
 extern "C" SPIKEGLM_KERNEL_EXPORT const spikeglm::KernelTable* spikeglm_kernels() {
     using namespace spikeglm;
     static constexpr KernelTable table = {
-        kernel_abi,      SPIKEGLM_LEVEL,   matvec_kernel,       transpose_matvec_kernel,
-        sandwich_kernel, row_terms_kernel, inverse_link_kernel, evaluate_basis_kernel,
-        convolve_kernel,
+        kernel_abi,           SPIKEGLM_LEVEL,   matvec_kernel,       transpose_matvec_kernel,
+        sandwich_kernel,      row_terms_kernel, inverse_link_kernel, evaluate_basis_kernel,
+        evaluate_runs_kernel, convolve_kernel,
     };
     return &table;
 }
