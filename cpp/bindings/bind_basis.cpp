@@ -11,9 +11,10 @@ namespace {
 
 using Filters = py::array_t<double, py::array::c_style | py::array::forcecast>;
 
+/// `expression` made of two others, with the inputs of both.
 BoundExpression combine(const BoundExpression& left, const BoundExpression& right,
-                        ExpressionPtr (*make)(ExpressionPtr, ExpressionPtr)) {
-    BoundExpression result{make(left.expression, right.expression), left.inputs};
+                        ExpressionPtr expression) {
+    BoundExpression result{std::move(expression), left.inputs};
     result.inputs.insert(result.inputs.end(), right.inputs.begin(), right.inputs.end());
     return result;
 }
@@ -155,11 +156,14 @@ void bind_basis(py::module_& m) {
         },
         py::arg("filters"), py::arg("input"), py::arg("causality"), py::arg("shift"),
         py::arg("epochs"), py::arg("method") = "automatic");
-    m.def("sum_of", [](const BoundExpression& left, const BoundExpression& right) {
-        return combine(left, right, make_sum);
-    });
+    m.def(
+        "sum_of",
+        [](const BoundExpression& left, const BoundExpression& right, bool by_channel) {
+            return combine(left, right, make_sum(left.expression, right.expression, by_channel));
+        },
+        py::arg("left"), py::arg("right"), py::arg("by_channel") = false);
     m.def("product_of", [](const BoundExpression& left, const BoundExpression& right) {
-        return combine(left, right, make_product);
+        return combine(left, right, make_product(left.expression, right.expression));
     });
 
     m.def("column_range", [](const py::array& input) {

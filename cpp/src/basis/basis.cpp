@@ -41,6 +41,15 @@ BasisView Basis::view() const {
             static_cast<std::ptrdiff_t>(table_.size())};
 }
 
+std::optional<LocalSupport> Basis::local_support() const {
+    std::optional<LocalSupport> support;
+    with_type<BasisFamilies>(family_, [&]<class Family>() {
+        if constexpr (LocalFamily<Family>) support = Family::support(view());
+    });
+    if (support && 2 * support->n_runs * support->run_length > n_basis_funcs_) support.reset();
+    return support;
+}
+
 void Basis::evaluate(std::span<const double> x, const Bounds& bounds, double* out) const {
     std::vector<double> u(x.begin(), x.end());
     to_unit(bounds, u);

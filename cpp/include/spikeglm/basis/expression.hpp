@@ -5,8 +5,12 @@
 /// Columns are channel-major and basis-fastest: column (c * n_basis + b) holds function b of
 /// channel c. A sum puts its terms side by side; a product is the row-wise Kronecker product, first
 /// factor slow, channel by channel.
+///
+/// Families with local support stay sparse in sums and products (backend/row_block.hpp): a product
+/// stores, row by row, the products of what its factors store.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -37,6 +41,8 @@ public:
     [[nodiscard]] BasisView view() const;
     /// Whether values are per unit of x: to be divided by the width of the bounds.
     [[nodiscard]] bool is_density() const { return is_density_; }
+    /// What a row stores, where that is at most half of the functions.
+    [[nodiscard]] std::optional<LocalSupport> local_support() const;
 
     /// Values at x, row-major (x.size(), n_basis_funcs).
     void evaluate(std::span<const double> x, const Bounds& bounds, double* out) const;
@@ -72,6 +78,13 @@ public:
                        std::ptrdiff_t stride, Workspace& workspace) const {
         fill(first, count, out, stride, workspace);
     }
+    /// Whether blocks have sparse parts. Those of an expression with channels are one part then,
+    /// with the runs of its channels in order, equally many for each.
+    [[nodiscard]] virtual bool sparse() const { return false; }
+
+    /// The same rows in the form that suits them.
+    [[nodiscard]] virtual RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
+                                         Workspace::Frame& frame) const;
 };
 
 using ExpressionPtr = std::shared_ptr<const Expression>;
@@ -135,7 +148,9 @@ inline ExpressionPtr make_convolution(const Basis& basis, const MatrixView& inpu
                             true, std::move(epochs));
 }
 
-ExpressionPtr make_sum(ExpressionPtr left, ExpressionPtr right);
+/// With `by_channel`, for sums that are factors of a product, the columns are channel-major over
+/// both terms: for each channel the functions of `left`, then those of `right`.
+ExpressionPtr make_sum(ExpressionPtr left, ExpressionPtr right, bool by_channel = false);
 ExpressionPtr make_product(ExpressionPtr left, ExpressionPtr right);
 
 /// An expression as a design: features are computed when a block of rows is asked for.
@@ -145,7 +160,9 @@ public:
     [[nodiscard]] std::ptrdiff_t rows() const override { return root_->rows(); }
     [[nodiscard]] std::ptrdiff_t cols() const override { return root_->n_features(); }
     [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
-                                 Workspace::Frame& frame) const override;
+                                 Workspace::Frame& frame) const override {
+        return root_->block(first, count, frame);
+    }
     [[nodiscard]] std::ptrdiff_t write_rows() const override { return root_->write_rows(); }
     void write(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
                Workspace::Frame& frame) const override {

@@ -9,9 +9,15 @@
 ///                              bounds: 0 at the lower bound, 1 at the upper. u is not NaN.
 /// Outside [0, 1] a family writes NaN where it is not defined. A family may add
 ///   is_density = true          its functions integrate to one in x: values are divided by the
-///                              width of the bounds.
+///                              width of the bounds;
+///   support(basis)             a LocalSupport, where few of its functions are not zero at any u;
+///   evaluate_runs(basis, u, values, starts)
+///                              with it, in place of all functions: the values of the runs, one run
+///                              after the other, and the function at which each begins. Runs do not
+///                              overlap, and all lie among the functions wherever u is.
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
@@ -28,6 +34,15 @@ struct BasisParameters {
     double time_scaling = 50.0;         ///< raised cosine log: strength of the compression
     bool enforce_decay_to_zero = true;  ///< raised cosine log: whether the last bump ends at u = 1
 };
+
+/// What a row of a family with local support stores (backend/row_block.hpp).
+struct LocalSupport {
+    std::ptrdiff_t n_runs = 1;
+    std::ptrdiff_t run_length = 1;
+};
+
+template <class Family>
+concept LocalFamily = requires(const BasisView& basis) { Family::support(basis); };
 
 inline constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 
