@@ -210,7 +210,6 @@ class AtomicBasis(Basis):
     def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs) -> Expression:
         self._check()
         (array,) = inputs
-        ranges = [(bound.low, bound.high) for bound in _core.column_range(array)]
         if self.mode == "conv":
             window = int(self.window_size or 0)
             _warn_about_short_epochs(epochs, window)
@@ -218,6 +217,7 @@ class AtomicBasis(Basis):
                 self._family, self._parameters(), array, [], window=window, epochs=tuple(epochs)
             )
         given = bounds_pair(self.bounds)
+        ranges = [(bound.low, bound.high) for bound in _core.column_range(array)]
         if given is None and array.shape[0] and any(low == high for low, high in ranges):
             warn(
                 f"an input of {type(self).__name__} takes only one value, from which no range can "
