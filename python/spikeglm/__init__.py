@@ -9,6 +9,7 @@ The modules that most work starts from:
 
 from . import (
     basis,
+    convolve,
     datasets,
     design,
     exceptions,
@@ -16,6 +17,7 @@ from . import (
     goodness_of_fit,
     observation_models,
     regularizer,
+    utils,
 )
 from ._config import show_config
 from ._version import __version__
@@ -23,6 +25,7 @@ from ._version import __version__
 __all__ = [
     "__version__",
     "basis",
+    "convolve",
     "datasets",
     "design",
     "exceptions",
@@ -31,4 +34,5 @@ __all__ = [
     "observation_models",
     "regularizer",
     "show_config",
+    "utils",
 ]

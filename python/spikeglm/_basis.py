@@ -314,9 +314,9 @@ def _as_channels(array: NDArray[Any]) -> NDArray[Any]:
     return array.reshape(array.shape[0], int(np.prod(array.shape[1:])))
 
 
-def _warn_about_short_epochs(epochs: Epochs, window: int) -> None:
+def _warn_about_short_epochs(epochs: Epochs, window: int, shift: bool = True) -> None:
     lengths = [end - begin for begin, end in epochs]
-    short = [i for i, length in enumerate(lengths) if 0 < length <= window]
+    short = [i for i, length in enumerate(lengths) if 0 < length < window + shift]
     if short:
         shown = ", ".join(map(str, short[:10])) + (", ..." if len(short) > 10 else "")
         where = (
