@@ -133,6 +133,23 @@ def whole_number(value: Any, name: str, smallest: int) -> int:
     return int(value)
 
 
+def is_whole(value: Any) -> bool:
+    """Whether a value is an integer by type; True and False are not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def non_negative_axis(axis: Any, ndim: int, name: str) -> int:
+    """Return `axis` as int, an existing dimension counted from the first."""
+    if not is_whole(axis) or axis < 0:
+        raise ValueError(f"`axis` must be a non negative integer, got {axis!r}.")
+    if axis >= ndim:
+        raise ValueError(
+            f"`axis` must be smaller than the number of dimensions of {name}, got axis {axis} for "
+            f"{ndim} dimension(s)."
+        )
+    return int(axis)
+
+
 def real_number(value: Any, name: str) -> float:
     """Return a real number as float."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):

@@ -337,42 +337,6 @@ TEST("expressions: sums side by side, products row by row, channels slow") {
     CHECK_THROWS(make_evaluation(a, two, {Bounds{}}, nan_value), std::invalid_argument, "got 1");
 }
 
-TEST("convolution: history only, epoch by epoch, the first window of each without features") {
-    constexpr Index n = 60;
-    constexpr Index window = 8;
-    constexpr std::size_t funcs = 4;
-    Vector counts(n);
-    for (std::size_t t = 0; t < n; ++t) counts[t] = static_cast<double>((t * 7) % 3);
-    const MatrixView input{counts.data(), ElementType::f64, n, 1, sizeof(double)};
-    const Basis basis("RaisedCosineLog", {.n_basis_funcs = funcs});
-    Vector u;
-    for (int k = 0; k < window; ++k) u.push_back(k / 7.0);
-    const Vector kernel = evaluate(basis, u);
-    const std::vector<Epoch> epochs = {{2, 25}, {25, 30}, {40, 58}};
-    const BasisDesign design(make_convolution(basis, input, window, epochs));
-    Vector out(n * funcs);
-    materialise(design, out.data(), {});
-    for (Index t = 0; t < n; ++t) {
-        bool complete = false;
-        for (const Epoch& epoch : epochs)
-            complete = complete || (t >= epoch.begin + window && t < epoch.end);
-        for (std::size_t j = 0; j < funcs; ++j) {
-            const double value = out[static_cast<std::size_t>(t) * funcs + j];
-            double expected = complete ? 0.0 : nan_value;
-            for (Index k = 0; k < window && complete; ++k)
-                expected += kernel[static_cast<std::size_t>(k) * funcs + j] *
-                            counts[static_cast<std::size_t>(t - 1 - k)];
-            CHECK(std::isnan(value) == std::isnan(expected));
-            if (complete) CHECK_CLOSE(value, expected, 1e-13);
-        }
-    }
-    CHECK_THROWS(make_convolution(basis, input, 0, epochs), std::invalid_argument, "window_size");
-    CHECK_THROWS(make_convolution(basis, input, window, {{0, 10}, {9, 20}}), std::invalid_argument,
-                 "[9, 20)");
-    CHECK_THROWS(make_convolution(basis, input, window, {{0, 61}}), std::invalid_argument,
-                 "[0, 61)");
-}
-
 TEST("a subset of rows holds the rows asked for, in the order asked for") {
     constexpr Index n = 300;
     Vector x(n);
