@@ -74,6 +74,13 @@ struct KernelTable {
                           std::ptrdiff_t stride, std::int32_t* starts, std::ptrdiff_t starts_stride,
                           std::int32_t first_col);
 
+    /// Row-wise Kronecker product, channel by channel, `left` slow, of what two parts store.
+    /// `starts` receives where the runs of the product begin, counted from its own first column; it
+    /// is null for two dense parts, whose product is dense.
+    void (*multiply)(const RowPart& left, const RowPart& right, std::ptrdiff_t channels,
+                     std::ptrdiff_t rows, double* values, std::ptrdiff_t stride,
+                     std::int32_t* starts);
+
     /// Causal convolution: out[r * n_cols + c] += sum_k kernel[k * n_cols + c] x[r - lag - k] over
     /// the `window` rows k of the kernel bank and over 0 <= r - lag - k < n_x, for r in
     /// [first, first + n_out). The order of the sum is that of x, whatever `first` is.
