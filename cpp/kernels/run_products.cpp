@@ -1,6 +1,10 @@
 #include "run_products.hpp"
 
 #include <Eigen/Core>
+#include <algorithm>
+#include <array>
+#include <type_traits>
+#include <utility>
 
 #include "block_products.hpp"
 
@@ -84,29 +88,117 @@ void run_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d
     });
 }
 
-void run_sandwich(const RowPart& x, std::ptrdiff_t rows, const double* weighted, double* out,
+namespace {
+
+/// Calls f(std::integral_constant<int, i>) for i < N: indices that the compiler knows.
+template <int N, class F>
+void unrolled(F&& f) {
+    [&]<int... I>(std::integer_sequence<int, I...>) {
+        (f(std::integral_constant<int, I>()), ...);
+    }(std::make_integer_sequence<int, N>());
+}
+
+/// Columns of ones on and below the diagonal: of a run with itself the lower triangle, by whole
+/// vectors.
+template <int L>
+constexpr auto lower_columns = [] {
+    std::array<double, L * L> columns{};
+    for (std::size_t k = 0; k < L; ++k)
+        for (std::size_t l = k; l < L; ++l) columns[k * L + l] = 1.0;
+    return columns;
+}();
+
+/// Adds the outer products of G rows with the same starts: sums are loaded and stored once for all.
+template <int L, int N, int G>
+void add_outer_products(const RowPart& x, const std::int16_t* rows, const double* w, double* out,
+                        std::ptrdiff_t out_stride) {
+    using Stored = Eigen::Array<double, L, N>;
+    const std::int32_t* starts = x.starts + rows[0] * N;
+    const double* values[G];
+    Stored weighted[G];
+    unrolled<G>([&](auto g) {
+        values[g] = x.values + rows[g] * x.stride;
+        weighted[g] = w[rows[g]] * Eigen::Map<const Stored>(values[g]);
+    });
+    unrolled<N>([&](auto i) {
+        for (int k = 0; k < L; ++k) {
+            double* column = out + (starts[i] + k) * out_stride;
+            unrolled<N - i>([&](auto offset) {
+                constexpr int j = i + offset;
+                Run<L> target(column + starts[j]);
+                Eigen::Array<double, L, 1> sum = target;
+                unrolled<G>([&](auto g) {
+                    const double factor = values[g][i * L + k];
+                    if constexpr (offset == 0)
+                        sum += factor *
+                               (ConstRun<L>(lower_columns<L>.data() + k * L) * weighted[g].col(j));
+                    else
+                        sum += factor * weighted[g].col(j);
+                });
+                target = sum;
+            });
+        }
+    });
+}
+
+constexpr std::ptrdiff_t n_buckets = 256;
+
+/// Orders up to `max_chunk` rows by their first start, modulo the number of buckets: rows with the
+/// same starts come together, in their own order.
+constexpr std::ptrdiff_t max_chunk = 256;
+void order_rows(const RowPart& x, std::ptrdiff_t first, std::ptrdiff_t count, std::int16_t* order) {
+    std::int16_t begin[n_buckets + 1] = {};
+    const auto bucket = [&](std::ptrdiff_t r) {
+        return x.starts[(first + r) * x.n_runs] % n_buckets;
+    };
+    for (std::ptrdiff_t r = 0; r < count; ++r) ++begin[bucket(r) + 1];
+    for (std::ptrdiff_t i = 0; i < n_buckets; ++i)
+        begin[i + 1] = static_cast<std::int16_t>(begin[i + 1] + begin[i]);
+    for (std::ptrdiff_t r = 0; r < count; ++r)
+        order[begin[bucket(r)]++] = static_cast<std::int16_t>(r);
+}
+
+}  // namespace
+
+void run_sandwich(const RowPart& x, std::ptrdiff_t rows, const double* w, double* out,
                   std::ptrdiff_t out_stride) {
     with_runs(x, [&]<int L, int N>() {
-        const std::ptrdiff_t length = fixed_or(L, x.run_length);
-        const std::ptrdiff_t n_runs = fixed_or(N, x.n_runs);
-        // Of a run with itself the lower triangle, by columns of ones and zeros: whole vectors.
-        Eigen::Array<double, L, L> lower(length, length);
-        for (std::ptrdiff_t k = 0; k < length; ++k)
-            for (std::ptrdiff_t l = 0; l < length; ++l) lower(l, k) = l < k ? 0.0 : 1.0;
-        for (std::ptrdiff_t r = 0; r < rows; ++r) {
-            const std::int32_t* starts = x.starts + r * n_runs;
-            const double* values = x.values + r * x.stride;
-            const double* factors = weighted + r * n_runs * length;
-            for (std::ptrdiff_t i = 0; i < n_runs; ++i)
-                for (std::ptrdiff_t k = 0; k < length; ++k) {
-                    double* column = out + (starts[i] + k) * out_stride;
-                    const double factor = factors[i * length + k];
-                    Run<L>(column + starts[i], length) +=
-                        factor * (lower.col(k) * ConstRun<L>(values + i * length, length));
-                    for (std::ptrdiff_t j = i + 1; j < n_runs; ++j)
-                        Run<L>(column + starts[j], length) +=
-                            factor * ConstRun<L>(values + j * length, length);
+        if constexpr (L != Eigen::Dynamic && N != Eigen::Dynamic) {
+            std::int16_t order[max_chunk];
+            for (std::ptrdiff_t first = 0; first < rows; first += max_chunk) {
+                const std::ptrdiff_t count = std::min(max_chunk, rows - first);
+                order_rows(x, first, count, order);
+                RowPart chunk = x;
+                chunk.values += first * x.stride;
+                chunk.starts += first * N;
+                for (std::ptrdiff_t i = 0; i < count;) {
+                    const std::int32_t* starts = chunk.starts + order[i] * N;
+                    if (i + 1 < count &&
+                        std::equal(starts, starts + N, chunk.starts + order[i + 1] * N)) {
+                        add_outer_products<L, N, 2>(chunk, order + i, w + first, out, out_stride);
+                        i += 2;
+                    } else {
+                        add_outer_products<L, N, 1>(chunk, order + i, w + first, out, out_stride);
+                        ++i;
+                    }
                 }
+            }
+        } else {
+            const std::ptrdiff_t length = x.run_length;
+            for (std::ptrdiff_t r = 0; r < rows; ++r) {
+                const std::int32_t* starts = x.starts + r * x.n_runs;
+                const double* values = x.values + r * x.stride;
+                for (std::ptrdiff_t i = 0; i < x.n_runs; ++i)
+                    for (std::ptrdiff_t k = 0; k < length; ++k) {
+                        double* column = out + (starts[i] + k) * out_stride;
+                        const double factor = w[r] * values[i * length + k];
+                        for (std::ptrdiff_t l = k; l < length; ++l)
+                            column[starts[i] + l] += factor * values[i * length + l];
+                        for (std::ptrdiff_t j = i + 1; j < x.n_runs; ++j)
+                            Run<L>(column + starts[j], length) +=
+                                factor * ConstRun<L>(values + j * length, length);
+                    }
+            }
         }
     });
 }
@@ -150,25 +242,33 @@ void multiply_kernel(const RowPart& left, const RowPart& right, std::ptrdiff_t c
                      std::int32_t* starts) {
     const ChannelRuns slow(left, channels);
     const ChannelRuns fast(right, channels);
-    with_length(fast.run_length(), [&]<int L>() {
+    const auto multiply = [&]<int L, int N>() {
         const std::ptrdiff_t length = fixed_or(L, fast.run_length());
+        const std::ptrdiff_t n_runs = fixed_or(N, fast.n_runs());
         for (std::ptrdiff_t r = 0; r < rows; ++r) {
             double* out = values + r * stride;
             for (std::ptrdiff_t c = 0; c < channels; ++c) {
                 const double* factor = slow.values(r, c);
+                const double* source = fast.values(r, c);
                 for (std::ptrdiff_t i = 0; i < slow.n_runs(); ++i) {
-                    const std::ptrdiff_t first = c * slow.cols() + slow.start(r, c, i);
+                    std::ptrdiff_t first = (c * slow.cols() + slow.start(r, c, i)) * fast.cols();
                     for (std::ptrdiff_t k = 0; k < slow.run_length(); ++k, ++factor) {
-                        for (std::ptrdiff_t j = 0; j < fast.n_runs(); ++j, out += length)
+                        for (std::ptrdiff_t j = 0; j < n_runs; ++j, out += length)
                             Run<L>(out, length) =
-                                *factor * ConstRun<L>(fast.values(r, c) + j * length, length);
-                        for (std::ptrdiff_t j = 0; starts && j < fast.n_runs(); ++j)
-                            *starts++ = static_cast<std::int32_t>((first + k) * fast.cols() +
-                                                                  fast.start(r, c, j));
+                                *factor * ConstRun<L>(source + j * length, length);
+                        for (std::ptrdiff_t j = 0; starts != nullptr && j < n_runs; ++j)
+                            *starts++ = static_cast<std::int32_t>(first + fast.start(r, c, j));
+                        first += fast.cols();
                     }
                 }
             }
         }
+    };
+    with_length(fast.run_length(), [&]<int L>() {
+        if (fast.n_runs() == 1)
+            multiply.template operator()<L, 1>();
+        else
+            multiply.template operator()<L, Eigen::Dynamic>();
     });
 }
 

@@ -83,8 +83,8 @@ inline void append_polynomials(std::ptrdiff_t intervals, int order, std::vector<
 /// The polynomials of one interval at s, with 1 - s. `Order` is `order`, or 0 where it is not known
 /// to the compiler.
 template <int Order>
-void polynomials_at(const double* coefficients, int order, double s, double one_minus_s,
-                    double* values) {
+void polynomials_at(const double* __restrict coefficients, int order, double s, double one_minus_s,
+                    double* __restrict values) {
     constexpr int size = Order > 0 ? Order : max_spline_order;
     const int n = Order > 0 ? Order : order;
     double power[size];
@@ -92,11 +92,11 @@ void polynomials_at(const double* coefficients, int order, double s, double one_
     for (int i = 0; i < n; ++i, product *= s) power[i] = product;
     product = 1.0;
     for (int i = n - 1; i >= 0; --i, product *= one_minus_s) power[i] *= product;
-    double sums[size];
-    for (int l = 0; l < n; ++l) sums[l] = power[0] * coefficients[l];
-    for (int i = 1; i < n; ++i)
-        for (int l = 0; l < n; ++l) sums[l] += power[i] * coefficients[i * n + l];
-    for (int l = 0; l < n; ++l) values[l] = sums[l];
+    for (int l = 0; l < n; ++l) {
+        double sum = power[0] * coefficients[l];
+        for (int i = 1; i < n; ++i) sum += power[i] * coefficients[i * n + l];
+        values[l] = sum;
+    }
 }
 
 /// Finds the interval of u in [0, 1] among those of the basis, writes the values of the functions
