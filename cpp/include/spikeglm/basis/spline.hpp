@@ -80,8 +80,8 @@ inline void append_polynomials(std::ptrdiff_t intervals, int order, std::vector<
     }
 }
 
-/// The polynomials of one interval at s, with 1 - s. `Order` is `order`, or 0 where it is not known
-/// to the compiler.
+/// The polynomials of one interval at s, with 1 - s. Here and below `Order` is the order, or 0
+/// where the compiler does not know it.
 template <int Order>
 void polynomials_at(const double* __restrict coefficients, int order, double s, double one_minus_s,
                     double* __restrict values) {
@@ -101,22 +101,20 @@ void polynomials_at(const double* __restrict coefficients, int order, double s, 
 
 /// Finds the interval of u in [0, 1] among those of the basis, writes the values of the functions
 /// that do not vanish there, and returns its number. Outside [0, 1]: `outside`, and interval 0.
-inline std::ptrdiff_t evaluate_interval(const BasisView& basis, std::ptrdiff_t intervals, double u,
-                                        double outside, double* values) {
+template <int Order>
+std::ptrdiff_t evaluate_interval(const BasisView& basis, std::ptrdiff_t intervals, double u,
+                                 double outside, double* values) {
+    const int order = Order > 0 ? Order : basis.order;
     if (!(u >= 0.0 && u <= 1.0)) {
-        std::fill_n(values, basis.order, outside);
+        std::fill_n(values, order, outside);
         return 0;
     }
-    const double* t = basis.table + basis.order - 1;
+    const double* t = basis.table + order - 1;
     const std::ptrdiff_t j = find_interval(t, intervals, u);
-    const double* polynomials = t + intervals + basis.order + j * polynomial_size(basis.order);
+    const double* polynomials = t + intervals + order + j * polynomial_size(order);
     const double s = (u - t[j]) * polynomials[0];
     const double one_minus_s = (t[j + 1] - u) * polynomials[0];
-    switch (basis.order) {
-        case 3: polynomials_at<3>(polynomials + 1, 3, s, one_minus_s, values); break;
-        case 4: polynomials_at<4>(polynomials + 1, 4, s, one_minus_s, values); break;
-        default: polynomials_at<0>(polynomials + 1, basis.order, s, one_minus_s, values);
-    }
+    polynomials_at<Order>(polynomials + 1, order, s, one_minus_s, values);
     return j;
 }
 
@@ -155,9 +153,10 @@ struct BSpline {
 
     static LocalSupport support(const BasisView& basis) { return {1, basis.order}; }
 
+    template <int Order = 0>
     static void evaluate_runs(const BasisView& basis, double u, double* values,
                               std::int32_t* starts) {
-        starts[0] = static_cast<std::int32_t>(spline_detail::evaluate_interval(
+        starts[0] = static_cast<std::int32_t>(spline_detail::evaluate_interval<Order>(
             basis, intervals(basis.n_basis_funcs, basis.order), u, nan_value, values));
     }
 
@@ -184,9 +183,10 @@ struct MSpline {
 
     static LocalSupport support(const BasisView& basis) { return {1, basis.order}; }
 
+    template <int Order = 0>
     static void evaluate_runs(const BasisView& basis, double u, double* values,
                               std::int32_t* starts) {
-        const std::ptrdiff_t j = spline_detail::evaluate_interval(
+        const std::ptrdiff_t j = spline_detail::evaluate_interval<Order>(
             basis, BSpline::intervals(basis.n_basis_funcs, basis.order), u, 0.0, values);
         const double* scale = basis.table + basis.table_size - basis.n_basis_funcs + j;
         for (int i = 0; i < basis.order; ++i) values[i] *= scale[i];
@@ -220,10 +220,12 @@ struct CyclicBSpline {
     /// Of single functions: they wrap in some rows, and every row stores runs of one length.
     static LocalSupport support(const BasisView& basis) { return {basis.order, 1}; }
 
+    template <int Order = 0>
     static void evaluate_runs(const BasisView& basis, double u, double* values,
                               std::int32_t* starts) {
         const std::ptrdiff_t n = basis.n_basis_funcs;
-        const std::ptrdiff_t j = spline_detail::evaluate_interval(basis, n, u, nan_value, values);
+        const std::ptrdiff_t j =
+            spline_detail::evaluate_interval<Order>(basis, n, u, nan_value, values);
         for (int i = 0; i < basis.order; ++i)
             starts[i] = static_cast<std::int32_t>(j + i < n ? j + i : j + i - n);
     }
