@@ -60,7 +60,8 @@ void line(const std::string& name, double seconds, Index items, double flops, do
 
 void time_products(Index cols) {
     const Vector x = random_vector(rows * cols, -1.0, 1.0);
-    const RowBlock block{x.data(), rows, cols, cols};
+    const RowPart part = RowPart::dense(x.data(), cols, cols);
+    const RowBlock block{rows, cols, &part, 1};
     const double elements = static_cast<double>(rows * cols);
     const std::string size = ", p = " + std::to_string(cols);
 

@@ -96,13 +96,14 @@ void transpose_matvec_kernel(const RowBlock& x, const double* d, std::ptrdiff_t 
 void sandwich_kernel(const RowBlock& x, const double* w, double* out, std::ptrdiff_t out_stride,
                      double* scratch) {
     for_each_part(x, [&](const RowPart& part) {
+        double* own = out + part.first_col * (out_stride + 1);
+        if (part.sparse()) run_sandwich(part, x.rows, w, own, out_stride);
+        const bool last = part.first_col + part.cols == x.cols;
+        if (part.sparse() && last) return;
         Eigen::Map<RowMajor> weighted(scratch, x.rows, part.stored());
         weighted.noalias() =
             Eigen::Map<const Eigen::VectorXd>(w, x.rows).asDiagonal() * stored_of(part, x.rows);
-        double* own = out + part.first_col * (out_stride + 1);
-        if (part.sparse())
-            run_sandwich(part, x.rows, scratch, own, out_stride);
-        else
+        if (!part.sparse())
             Columns(own, part.cols, part.cols, Stride(out_stride)).triangularView<Eigen::Lower>() +=
                 stored_of(part, x.rows).transpose() * weighted;
         for_each_part(x, [&](const RowPart& later) {

@@ -14,8 +14,9 @@ void run_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d
                           std::ptrdiff_t d_stride, std::ptrdiff_t n_problems, double* out,
                           std::ptrdiff_t out_stride);
 
-/// Adds x' diag(w) x. `weighted`: the stored values times w, x.stored() per row.
-void run_sandwich(const RowPart& x, std::ptrdiff_t rows, const double* weighted, double* out,
+/// Adds x' diag(w) x. Rows are taken two by two where their runs begin at the same columns, so that
+/// sums are loaded and stored once for both.
+void run_sandwich(const RowPart& x, std::ptrdiff_t rows, const double* w, double* out,
                   std::ptrdiff_t out_stride);
 
 /// Adds b' a to rows of b and columns of a, for two parts of runs; `a_values` in place of a.values,

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "spikeglm/backend/kernels.hpp"
+
 namespace spikeglm {
 namespace {
 
@@ -27,33 +29,6 @@ RowBlock one_part(const RowPart& part, std::ptrdiff_t count, Workspace::Frame& f
     return {count, part.cols, own, 1};
 }
 
-/// The runs of one part channel by channel; a dense part has one run of full width in each.
-class ByChannel {
-public:
-    ByChannel(const RowPart& part, std::ptrdiff_t channels)
-        : part_(part),
-          cols_(part.cols / channels),
-          n_runs_(part.sparse() ? part.n_runs / channels : 1),
-          length_(part.sparse() ? part.run_length : cols_) {}
-
-    [[nodiscard]] std::ptrdiff_t cols() const { return cols_; }
-    [[nodiscard]] std::ptrdiff_t n_runs() const { return n_runs_; }
-    [[nodiscard]] std::ptrdiff_t run_length() const { return length_; }
-    [[nodiscard]] const double* values(std::ptrdiff_t r, std::ptrdiff_t channel) const {
-        return part_.values + r * part_.stride + channel * n_runs_ * length_;
-    }
-    /// Where a run begins, counted from the first column of its channel.
-    [[nodiscard]] std::ptrdiff_t start(std::ptrdiff_t r, std::ptrdiff_t channel,
-                                       std::ptrdiff_t run) const {
-        if (!part_.sparse()) return 0;
-        return part_.starts[r * part_.n_runs + channel * n_runs_ + run] - channel * cols_;
-    }
-
-private:
-    RowPart part_;
-    std::ptrdiff_t cols_, n_runs_, length_;
-};
-
 /// Parts side by side within each channel, as one sparse part: runs are cut to a common length.
 RowPart side_by_side(std::span<const RowPart> parts, std::ptrdiff_t channels, std::ptrdiff_t count,
                      Workspace::Frame& frame) {
@@ -61,7 +36,7 @@ RowPart side_by_side(std::span<const RowPart> parts, std::ptrdiff_t channels, st
     std::ptrdiff_t cols = 0;
     std::ptrdiff_t stored = 0;
     for (const RowPart& part : parts) {
-        length = std::gcd(length, ByChannel(part, channels).run_length());
+        length = std::gcd(length, ChannelRuns(part, channels).run_length());
         cols += part.cols;
         stored += part.stored();
     }
@@ -72,7 +47,7 @@ RowPart side_by_side(std::span<const RowPart> parts, std::ptrdiff_t channels, st
         for (std::ptrdiff_t c = 0; c < channels; ++c) {
             std::ptrdiff_t begin = c * (cols / channels);
             for (const RowPart& part : parts) {
-                const ByChannel runs_of(part, channels);
+                const ChannelRuns runs_of(part, channels);
                 values = std::copy_n(runs_of.values(r, c), runs_of.n_runs() * runs_of.run_length(),
                                      values);
                 for (std::ptrdiff_t i = 0; i < runs_of.n_runs(); ++i)
@@ -233,43 +208,23 @@ public:
         double* right = frame.take(count * n_right);
         left_->fill(first, count, left, n_left, workspace);
         right_->fill(first, count, right, n_right, workspace);
-        const std::ptrdiff_t slow = n_left / channels();
-        const std::ptrdiff_t fast = n_right / channels();
-        for (std::ptrdiff_t r = 0; r < count; ++r)
-            for (std::ptrdiff_t c = 0; c < channels(); ++c)
-                for (std::ptrdiff_t i = 0; i < slow; ++i) {
-                    const double factor = left[r * n_left + c * slow + i];
-                    const double* source = right + r * n_right + c * fast;
-                    double* target = out + r * stride + (c * slow + i) * fast;
-                    for (std::ptrdiff_t j = 0; j < fast; ++j) target[j] = factor * source[j];
-                }
+        kernels().multiply(RowPart::dense(left, n_left, n_left),
+                           RowPart::dense(right, n_right, n_right), channels(), count, out, stride,
+                           nullptr);
     }
 
     [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
                                  Workspace::Frame& frame) const override {
         if (!sparse()) return Expression::block(first, count, frame);
-        const ByChannel left(factor(*left_, first, count, frame), channels());
-        const ByChannel right(factor(*right_, first, count, frame), channels());
+        const RowPart left = factor(*left_, first, count, frame);
+        const RowPart right = factor(*right_, first, count, frame);
+        const ChannelRuns slow(left, channels());
+        const ChannelRuns fast(right, channels());
         const Runs runs(count, n_features(),
-                        channels() * left.n_runs() * left.run_length() * right.n_runs(),
-                        right.run_length(), frame);
-        double* values = runs.values;
-        std::int32_t* starts = runs.starts;
-        const std::ptrdiff_t n_left = left.n_runs() * left.run_length();
-        const std::ptrdiff_t n_right = right.n_runs() * right.run_length();
-        for (std::ptrdiff_t r = 0; r < count; ++r)
-            for (std::ptrdiff_t c = 0; c < channels(); ++c) {
-                const double* slow = left.values(r, c);
-                const double* fast = right.values(r, c);
-                for (std::ptrdiff_t i = 0; i < n_left; ++i) {
-                    for (std::ptrdiff_t j = 0; j < n_right; ++j) *values++ = slow[i] * fast[j];
-                    const std::ptrdiff_t function =
-                        left.start(r, c, i / left.run_length()) + i % left.run_length();
-                    const std::ptrdiff_t begin = (c * left.cols() + function) * right.cols();
-                    for (std::ptrdiff_t j = 0; j < right.n_runs(); ++j)
-                        *starts++ = static_cast<std::int32_t>(begin + right.start(r, c, j));
-                }
-            }
+                        channels() * slow.n_runs() * slow.run_length() * fast.n_runs(),
+                        fast.run_length(), frame);
+        kernels().multiply(left, right, channels(), count, runs.values, runs.part.stride,
+                           runs.starts);
         return one_part(runs.part, count, frame);
     }
 

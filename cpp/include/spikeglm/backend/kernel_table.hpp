@@ -80,6 +80,13 @@ struct KernelTable {
                           std::ptrdiff_t stride, std::int32_t* starts, std::ptrdiff_t starts_stride,
                           std::int32_t first_col);
 
+    /// Row-wise Kronecker product, channel by channel, `left` slow, of what two parts store.
+    /// `starts` receives where the runs of the product begin, counted from its own first column; it
+    /// is null for two dense parts, whose product is dense.
+    void (*multiply)(const RowPart& left, const RowPart& right, std::ptrdiff_t channels,
+                     std::ptrdiff_t rows, double* values, std::ptrdiff_t stride,
+                     std::int32_t* starts);
+
     /// Valid convolution: out[r * n_cols + c] += sum_k kernel[k * n_cols + c] x[r + window - 1 - k]
     /// over the `window` rows k of the kernel bank, for r < n_out; x holds n_out + window - 1
     /// samples. Costs nothing but a scan for samples that are zero; a sum runs over x in order.

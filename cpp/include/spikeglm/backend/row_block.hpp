@@ -35,6 +35,34 @@ struct RowPart {
     }
 };
 
+/// The runs of a part channel by channel: it holds them in order, equally many for each of
+/// `channels` equal ranges of its columns. A dense part has one run of full width in each.
+class ChannelRuns {
+public:
+    ChannelRuns(const RowPart& part, std::ptrdiff_t channels)
+        : part_(part),
+          cols_(part.cols / channels),
+          n_runs_(part.sparse() ? part.n_runs / channels : 1),
+          run_length_(part.sparse() ? part.run_length : cols_) {}
+
+    [[nodiscard]] std::ptrdiff_t cols() const { return cols_; }
+    [[nodiscard]] std::ptrdiff_t n_runs() const { return n_runs_; }
+    [[nodiscard]] std::ptrdiff_t run_length() const { return run_length_; }
+    [[nodiscard]] const double* values(std::ptrdiff_t r, std::ptrdiff_t channel) const {
+        return part_.values + r * part_.stride + channel * n_runs_ * run_length_;
+    }
+    /// Where a run begins, counted from the first column of its channel.
+    [[nodiscard]] std::ptrdiff_t start(std::ptrdiff_t r, std::ptrdiff_t channel,
+                                       std::ptrdiff_t run) const {
+        if (!part_.sparse()) return 0;
+        return part_.starts[r * part_.n_runs + channel * n_runs_ + run] - channel * cols_;
+    }
+
+private:
+    RowPart part_;
+    std::ptrdiff_t cols_, n_runs_, run_length_;
+};
+
 /// Parts that together are all columns, in order. Every block of a design has the same parts but
 /// for their values, starts and strides.
 struct RowBlock {

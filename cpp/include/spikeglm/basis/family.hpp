@@ -11,10 +11,11 @@
 ///   is_density = true          its functions integrate to one in x: values are divided by the
 ///                              width of the bounds;
 ///   support(basis)             a LocalSupport, where few of its functions are not zero at any u;
-///   evaluate_runs(basis, u, values, starts)
-///                              with it, in place of all functions: the values of the runs, one run
-///                              after the other, and the function at which each begins. Runs do not
-///                              overlap, and all lie among the functions wherever u is.
+///   evaluate_runs<Order>(basis, u, values, starts)
+///                              with it, for an order that the compiler knows, or 0, in place of
+///                              all functions: the values of the runs, one run after the other, and
+///                              the function at which each begins. Runs do not overlap, and all lie
+///                              among the functions wherever u is.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,10 +1,9 @@
 #pragma once
 /// B-splines, M-splines and cyclic B-splines of any order.
 ///
-/// Values follow the recursion of Cox and de Boor; de Boor (1978), A Practical Guide to Splines,
-/// chapter X, algorithm BSPLVB: the `order` functions that do not vanish at u are computed
-/// together. What it divides by depends on the interval only and is tabulated. Cost per sample:
-/// 2 order^2 multiplications and order stores.
+/// The functions are those of the recursion of Cox and de Boor; de Boor (1978), A Practical Guide
+/// to Splines, chapter X. A basis tabulates them interval by interval as polynomials. Cost per
+/// sample: order^2 multiplications and additions, and order stores.
 ///
 /// Knots lie on linspace(0, 1 + eps, ...): the eps puts u = 1 inside the last, half-open interval.
 
@@ -47,61 +46,75 @@ inline std::ptrdiff_t find_interval(const double* t, std::ptrdiff_t intervals, d
     return j;
 }
 
-constexpr std::ptrdiff_t n_spans(int order) { return std::ptrdiff_t{order} * (order - 1) / 2; }
+/// Numbers that `append_polynomials` lays out for one interval.
+constexpr std::ptrdiff_t polynomial_size(int order) { return 1 + std::ptrdiff_t{order} * order; }
 
-/// The table of a spline: the knots, then for every interval [t[0], t[1]) the n_spans(order)
-/// factors 1 / (t[i + 1] - t[i + 1 - k]), 0 <= i < k < order, that the recursion there multiplies
-/// by.
-inline std::vector<double> with_inverse_spans(const std::vector<double>& knots, int order,
-                                              std::ptrdiff_t intervals) {
-    std::vector<double> table = knots;
+/// Lays out, for every interval [a, b) of the knots, 1 / (b - a) and the functions that do not
+/// vanish there as polynomials of s = (u - a) / (b - a), of degree d = order - 1:
+///   B_l(u) = sum_i s^i (1 - s)^(d - i) C[i, l].
+/// C[i, l] is binomial(d, i) times the blossom of B_l at i times b and d - i times a, which the
+/// recursion gives when each of its steps takes an argument of its own (Ramshaw 1989, Computer
+/// Aided Geometric Design 6:323). No term is negative, so that small values are as accurate as
+/// large ones.
+inline void append_polynomials(std::ptrdiff_t intervals, int order, std::vector<double>& table) {
+    const std::vector<double> knots = table;
     for (std::ptrdiff_t j = 0; j < intervals; ++j) {
         const double* t = knots.data() + order - 1 + j;
-        for (int k = 1; k < order; ++k)
-            for (int i = 0; i < k; ++i) table.push_back(1.0 / (t[i + 1] - t[i + 1 - k]));
+        table.push_back(1.0 / (t[1] - t[0]));
+        double binomial = 1.0;
+        for (int i = 0; i < order; ++i) {
+            double values[max_spline_order] = {binomial};
+            for (int k = 1; k < order; ++k) {
+                const double u = k <= i ? t[1] : t[0];
+                double carried = 0.0;
+                for (int l = 0; l < k; ++l) {
+                    const double term = values[l] / (t[l + 1] - t[l + 1 - k]);
+                    values[l] = carried + (t[l + 1] - u) * term;
+                    carried = (u - t[l + 1 - k]) * term;
+                }
+                values[k] = carried;
+            }
+            table.insert(table.end(), values, values + order);
+            binomial = binomial * (order - 1 - i) / (i + 1);
+        }
     }
-    return table;
 }
 
-/// The `order` values at u of the B-splines that do not vanish on [t[0], t[1]); t may be indexed
-/// from -(order - 1) to order. `Order` is `order`, or 0 where it is not known to the compiler.
+/// The polynomials of one interval at s, with 1 - s. Here and below `Order` is the order, or 0
+/// where the compiler does not know it.
 template <int Order>
-void nonzero_values(const double* t, const double* inverse_span, int order, double u,
-                    double* values) {
+void polynomials_at(const double* __restrict coefficients, int order, double s, double one_minus_s,
+                    double* __restrict values) {
     constexpr int size = Order > 0 ? Order : max_spline_order;
-    const int last = Order > 0 ? Order : order;
-    double right[size];
-    double left[size];
-    values[0] = 1.0;
-    for (int k = 1; k < last; ++k) {
-        right[k - 1] = t[k] - u;
-        left[k - 1] = u - t[1 - k];
-        double carried = 0.0;
-        for (int i = 0; i < k; ++i) {
-            const double term = values[i] * *inverse_span++;
-            values[i] = carried + right[i] * term;
-            carried = left[k - 1 - i] * term;
-        }
-        values[k] = carried;
+    const int n = Order > 0 ? Order : order;
+    double power[size];
+    double product = 1.0;
+    for (int i = 0; i < n; ++i, product *= s) power[i] = product;
+    product = 1.0;
+    for (int i = n - 1; i >= 0; --i, product *= one_minus_s) power[i] *= product;
+    for (int l = 0; l < n; ++l) {
+        double sum = power[0] * coefficients[l];
+        for (int i = 1; i < n; ++i) sum += power[i] * coefficients[i * n + l];
+        values[l] = sum;
     }
 }
 
 /// Finds the interval of u in [0, 1] among those of the basis, writes the values of the functions
 /// that do not vanish there, and returns its number. Outside [0, 1]: `outside`, and interval 0.
-inline std::ptrdiff_t evaluate_interval(const BasisView& basis, std::ptrdiff_t intervals, double u,
-                                        double outside, double* values) {
+template <int Order>
+std::ptrdiff_t evaluate_interval(const BasisView& basis, std::ptrdiff_t intervals, double u,
+                                 double outside, double* values) {
+    const int order = Order > 0 ? Order : basis.order;
     if (!(u >= 0.0 && u <= 1.0)) {
-        std::fill_n(values, basis.order, outside);
+        std::fill_n(values, order, outside);
         return 0;
     }
-    const double* t = basis.table + basis.order - 1;
+    const double* t = basis.table + order - 1;
     const std::ptrdiff_t j = find_interval(t, intervals, u);
-    const double* spans = t + intervals + basis.order + j * n_spans(basis.order);
-    switch (basis.order) {
-        case 3: nonzero_values<3>(t + j, spans, 3, u, values); break;
-        case 4: nonzero_values<4>(t + j, spans, 4, u, values); break;
-        default: nonzero_values<0>(t + j, spans, basis.order, u, values);
-    }
+    const double* polynomials = t + intervals + order + j * polynomial_size(order);
+    const double s = (u - t[j]) * polynomials[0];
+    const double one_minus_s = (t[j + 1] - u) * polynomials[0];
+    polynomials_at<Order>(polynomials + 1, order, s, one_minus_s, values);
     return j;
 }
 
@@ -134,14 +147,16 @@ struct BSpline {
         std::vector<double> knots;
         for (std::ptrdiff_t i = 1 - p.order; i <= n + p.order - 1; ++i)
             knots.push_back(spline_detail::break_point(std::clamp<std::ptrdiff_t>(i, 0, n), n));
-        return spline_detail::with_inverse_spans(knots, p.order, n);
+        spline_detail::append_polynomials(n, p.order, knots);
+        return knots;
     }
 
     static LocalSupport support(const BasisView& basis) { return {1, basis.order}; }
 
+    template <int Order = 0>
     static void evaluate_runs(const BasisView& basis, double u, double* values,
                               std::int32_t* starts) {
-        starts[0] = static_cast<std::int32_t>(spline_detail::evaluate_interval(
+        starts[0] = static_cast<std::int32_t>(spline_detail::evaluate_interval<Order>(
             basis, intervals(basis.n_basis_funcs, basis.order), u, nan_value, values));
     }
 
@@ -168,9 +183,10 @@ struct MSpline {
 
     static LocalSupport support(const BasisView& basis) { return {1, basis.order}; }
 
+    template <int Order = 0>
     static void evaluate_runs(const BasisView& basis, double u, double* values,
                               std::int32_t* starts) {
-        const std::ptrdiff_t j = spline_detail::evaluate_interval(
+        const std::ptrdiff_t j = spline_detail::evaluate_interval<Order>(
             basis, BSpline::intervals(basis.n_basis_funcs, basis.order), u, 0.0, values);
         const double* scale = basis.table + basis.table_size - basis.n_basis_funcs + j;
         for (int i = 0; i < basis.order; ++i) values[i] *= scale[i];
@@ -197,16 +213,19 @@ struct CyclicBSpline {
             knots.push_back(spline_detail::break_point(i - turns * intervals, intervals) +
                             static_cast<double>(turns) * period);
         }
-        return spline_detail::with_inverse_spans(knots, p.order, intervals);
+        spline_detail::append_polynomials(intervals, p.order, knots);
+        return knots;
     }
 
     /// Of single functions: they wrap in some rows, and every row stores runs of one length.
     static LocalSupport support(const BasisView& basis) { return {basis.order, 1}; }
 
+    template <int Order = 0>
     static void evaluate_runs(const BasisView& basis, double u, double* values,
                               std::int32_t* starts) {
         const std::ptrdiff_t n = basis.n_basis_funcs;
-        const std::ptrdiff_t j = spline_detail::evaluate_interval(basis, n, u, nan_value, values);
+        const std::ptrdiff_t j =
+            spline_detail::evaluate_interval<Order>(basis, n, u, nan_value, values);
         for (int i = 0; i < basis.order; ++i)
             starts[i] = static_cast<std::int32_t>(j + i < n ? j + i : j + i - n);
     }
