@@ -13,7 +13,7 @@ extern "C" SPIKEGLM_KERNEL_EXPORT const spikeglm::KernelTable* spikeglm_kernels(
     static constexpr KernelTable table = {
         kernel_abi,      SPIKEGLM_LEVEL,   matvec_kernel,       transpose_matvec_kernel,
         sandwich_kernel, row_terms_kernel, inverse_link_kernel, evaluate_basis_kernel,
-        convolve_kernel,
+        fourier_kernel,  convolve_kernel,
     };
     return &table;
 }

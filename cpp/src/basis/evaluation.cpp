@@ -9,14 +9,17 @@ namespace {
 
 class Evaluation final : public Expression {
 public:
-    Evaluation(const Basis& basis, const MatrixView& input, std::vector<Bounds> bounds,
+    Evaluation(std::vector<Basis> bases, const MatrixView& input, std::vector<Bounds> bounds,
                double fill_value)
-        : basis_(basis), input_(input), bounds_(std::move(bounds)), fill_value_(fill_value) {}
+        : bases_(std::move(bases)),
+          input_(input),
+          bounds_(std::move(bounds)),
+          fill_value_(fill_value) {}
 
     [[nodiscard]] std::ptrdiff_t rows() const override { return input_.rows; }
     [[nodiscard]] std::ptrdiff_t channels() const override { return input_.cols; }
     [[nodiscard]] std::ptrdiff_t n_features() const override {
-        return input_.cols * basis_.n_basis_funcs();
+        return input_.cols * bases_.front().n_basis_funcs();
     }
 
     void fill(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
@@ -25,15 +28,17 @@ public:
         double* u = frame.take(count);
         double* outside = frame.take(count);
         std::fill_n(outside, count, 0.0);
-        const std::ptrdiff_t n_basis = basis_.n_basis_funcs();
+        const std::ptrdiff_t n_basis = bases_.front().n_basis_funcs();
         for (std::ptrdiff_t c = 0; c < input_.cols; ++c) {
+            const auto channel = static_cast<std::size_t>(c);
+            const Basis& basis = bases_[bases_.size() == 1 ? 0 : channel];
+            const Bounds& bounds = bounds_[channel];
             input_.column(c).load(first, count, u);
-            const Bounds& bounds = bounds_[static_cast<std::size_t>(c)];
             for (std::ptrdiff_t r = 0; r < count; ++r)
-                if (u[r] < bounds.low || u[r] > bounds.high) outside[r] = 1.0;
-            to_unit(bounds, {u, static_cast<std::size_t>(count)});
-            kernels().evaluate_basis(basis_.view(), count, u, out + c * n_basis, stride);
-            for (std::ptrdiff_t r = 0; basis_.is_density() && r < count; ++r)
+                outside[r] += (u[r] < bounds.low ? 1.0 : 0.0) + (u[r] > bounds.high ? 1.0 : 0.0);
+            if (!basis.takes_raw_values()) to_unit(bounds, {u, static_cast<std::size_t>(count)});
+            kernels().evaluate_basis(basis.view(), count, u, out + c * n_basis, stride);
+            for (std::ptrdiff_t r = 0; basis.is_density() && r < count; ++r)
                 per_unit(bounds,
                          {out + r * stride + c * n_basis, static_cast<std::size_t>(n_basis)});
         }
@@ -42,7 +47,7 @@ public:
     }
 
 private:
-    Basis basis_;
+    std::vector<Basis> bases_;
     MatrixView input_;
     std::vector<Bounds> bounds_;
     double fill_value_;
@@ -50,12 +55,23 @@ private:
 
 }  // namespace
 
-ExpressionPtr make_evaluation(const Basis& basis, const MatrixView& input,
+ExpressionPtr make_evaluation(std::vector<Basis> bases, const MatrixView& input,
                               std::vector<Bounds> bounds, double fill_value) {
+    const auto n_bases = static_cast<std::ptrdiff_t>(bases.size());
+    if (n_bases == 0 || (n_bases != 1 && n_bases != input.cols))
+        throw std::invalid_argument("expected one basis, or one for each of " +
+                                    std::to_string(input.cols) + " channels, got " +
+                                    std::to_string(n_bases) + ".");
+    for (const Basis& basis : bases)
+        if (basis.n_basis_funcs() != bases.front().n_basis_funcs())
+            throw std::invalid_argument(
+                "the bases of all channels must have the same number of functions, got " +
+                std::to_string(bases.front().n_basis_funcs()) + " and " +
+                std::to_string(basis.n_basis_funcs()) + ".");
     if (static_cast<std::ptrdiff_t>(bounds.size()) != input.cols)
         throw std::invalid_argument("expected bounds for " + std::to_string(input.cols) +
                                     " channels, got " + std::to_string(bounds.size()) + ".");
-    return std::make_shared<Evaluation>(basis, input, std::move(bounds), fill_value);
+    return std::make_shared<Evaluation>(std::move(bases), input, std::move(bounds), fill_value);
 }
 
 }  // namespace spikeglm

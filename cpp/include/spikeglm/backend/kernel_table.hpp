@@ -31,7 +31,23 @@ struct BasisView {
     std::ptrdiff_t table_size = 0;
 };
 
-inline constexpr unsigned kernel_abi = 1;
+/// Combinations of whole frequencies, row-major (n_inputs, n_waves).
+struct WavesView {
+    std::ptrdiff_t n_inputs = 0;
+    std::ptrdiff_t n_waves = 0;
+    const double* frequencies = nullptr;
+};
+
+/// An interval of x that is one turn: u = (scale x - low) / (head + tail). The head has at most 26
+/// significant bits.
+struct Period {
+    double scale = 1.0;
+    double low = 0.0;
+    double head = 1.0;
+    double tail = 0.0;
+};
+
+inline constexpr unsigned kernel_abi = 2;
 
 struct KernelTable {
     unsigned abi;
@@ -64,6 +80,12 @@ struct KernelTable {
     /// bounds: 0 at the lower, 1 at the upper. NaN gives a row of NaN.
     void (*evaluate_basis)(const BasisView& basis, std::ptrdiff_t n, const double* u, double* out,
                            std::ptrdiff_t out_stride);
+
+    /// Writes cos(2 pi sum_d f_dk u_d) of every wave k, then the sines of those with a frequency
+    /// above zero, to out[r * out_stride + 0 ..). Input d is x[d * n .. d * n + n), in units of
+    /// periods[d].
+    void (*fourier)(const WavesView& waves, const Period* periods, std::ptrdiff_t n,
+                    const double* x, double* out, std::ptrdiff_t out_stride);
 
     /// Causal convolution: out[r * n_cols + c] += sum_k kernel[k * n_cols + c] x[r - lag - k] over
     /// the `window` rows k of the kernel bank and over 0 <= r - lag - k < n_x, for r in
