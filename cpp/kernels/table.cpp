@@ -23,6 +23,7 @@ extern "C" SPIKEGLM_KERNEL_EXPORT const spikeglm::KernelTable* spikeglm_kernels(
         evaluate_basis_kernel,
         evaluate_runs_kernel,
         multiply_kernel,
+        fourier_kernel,
         convolve_events_kernel,
         convolve_dense_kernel,
         fft_forward_kernel,

@@ -188,10 +188,10 @@ class AtomicBasis(ParameterBasis):
     # Bounds.
 
     def _scan(self, arrays: list[NDArray[Any]]) -> list[Scan]:
-        known = None
-        if self._bounded():
-            ranges = self._fixed_ranges(arrays[0].shape[1])
-            known = None if ranges is None else [_core.Bounds(*pair) for pair in ranges]
+        if self.mode == "conv":
+            return []
+        ranges = self._fixed_ranges(arrays[0].shape[1]) if self._bounded() else None
+        known = None if ranges is None else [_core.Bounds(*pair) for pair in ranges]
         return [_core.column_range(arrays[0], known)]
 
     def _keep(self, scans: list[list[Scan]]) -> None:

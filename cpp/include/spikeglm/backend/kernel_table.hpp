@@ -32,6 +32,22 @@ struct BasisView {
     std::ptrdiff_t table_size = 0;
 };
 
+/// Combinations of whole frequencies, row-major (n_inputs, n_waves).
+struct WavesView {
+    std::ptrdiff_t n_inputs = 0;
+    std::ptrdiff_t n_waves = 0;
+    const double* frequencies = nullptr;
+};
+
+/// An interval of x that is one turn: u = (scale x - low) / (head + tail). The head has at most 26
+/// significant bits.
+struct Period {
+    double scale = 1.0;
+    double low = 0.0;
+    double head = 1.0;
+    double tail = 0.0;
+};
+
 /// Rows that convolve_dense computes at a time.
 inline constexpr std::ptrdiff_t dense_tile_rows = 32;
 
@@ -86,6 +102,12 @@ struct KernelTable {
     void (*multiply)(const RowPart& left, const RowPart& right, std::ptrdiff_t channels,
                      std::ptrdiff_t rows, double* values, std::ptrdiff_t stride,
                      std::int32_t* starts);
+
+    /// Writes cos(2 pi sum_d f_dk u_d) of every wave k, then the sines of those with a frequency
+    /// above zero, to out[r * out_stride + 0 ..). Input d is x[d * n .. d * n + n), in units of
+    /// periods[d].
+    void (*fourier)(const WavesView& waves, const Period* periods, std::ptrdiff_t n,
+                    const double* x, double* out, std::ptrdiff_t out_stride);
 
     /// Valid convolution: out[r * n_cols + c] += sum_k kernel[k * n_cols + c] x[r + window - 1 - k]
     /// over the `window` rows k of the kernel bank, for r < n_out; x holds n_out + window - 1

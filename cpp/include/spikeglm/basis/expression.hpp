@@ -41,6 +41,8 @@ public:
     [[nodiscard]] BasisView view() const;
     /// Whether values are per unit of x: to be divided by the width of the bounds.
     [[nodiscard]] bool is_density() const { return is_density_; }
+    /// Whether x is taken as it is, not in units of the bounds.
+    [[nodiscard]] bool takes_raw_values() const { return takes_raw_values_; }
     /// What a row stores, where that is at most half of the functions.
     [[nodiscard]] std::optional<LocalSupport> local_support() const;
 
@@ -56,6 +58,7 @@ private:
     std::ptrdiff_t n_basis_funcs_;
     int order_;
     bool is_density_ = false;
+    bool takes_raw_values_ = false;
     std::vector<double> table_;
 };
 
@@ -97,9 +100,17 @@ struct Epoch {
 
 /// The basis at the values of each column of `input` (samples, channels), rescaled to [0, 1] by
 /// that column's bounds. A row with a value outside its bounds becomes `fill_value` in all its
-/// columns; a NaN makes the columns of its channel NaN.
-ExpressionPtr make_evaluation(const Basis& basis, const MatrixView& input,
+/// columns; a NaN makes the columns of its channel NaN. `bases`: one, or one per channel, all with
+/// the same number of functions.
+ExpressionPtr make_evaluation(std::vector<Basis> bases, const MatrixView& input,
                               std::vector<Bounds> bounds, double fill_value);
+inline ExpressionPtr make_evaluation(const Basis& basis, const MatrixView& input,
+                                     std::vector<Bounds> bounds, double fill_value) {
+    return make_evaluation(std::vector<Basis>{basis}, input, std::move(bounds), fill_value);
+}
+
+/// Features that exist already, (samples, channels * functions), as an expression.
+ExpressionPtr make_columns(const MatrixView& values, std::ptrdiff_t channels);
 
 /// A bank of filters, row-major (window_size, n_basis_funcs).
 struct FilterBank {
@@ -173,8 +184,15 @@ private:
     ExpressionPtr root_;
 };
 
-/// Smallest and largest value of each column, NaN ignored; (0, 1) for a column without values.
-/// Throws std::invalid_argument with row and column of the first infinity.
-[[nodiscard]] std::vector<Bounds> column_range(const MatrixView& input);
+struct ColumnRange {
+    std::vector<Bounds> bounds;             ///< smallest and largest value of each column
+    std::vector<std::ptrdiff_t> n_outside;  ///< values of each column below or above given bounds
+};
+
+/// One pass over the columns of a basis input. NaN are ignored; a column without values has the
+/// range (0, 1). `bounds`: one per column, or empty, and then nothing is outside. Throws
+/// std::invalid_argument with row and column of the first infinity.
+[[nodiscard]] ColumnRange column_range(const MatrixView& input, std::span<const Bounds> bounds,
+                                       const Execution& execution);
 
 }  // namespace spikeglm
