@@ -66,7 +66,7 @@ def test_labels_that_mislead_are_refused():
     with pytest.raises(ValueError, match="Cannot assign 'MSplineConv_2'"):
         BSplineEval(5, label="MSplineConv_2")
     assert BSplineEval(5, label="BSplineEval_1").label == "BSplineEval"
-    with pytest.raises(ValueError, match="distinct.*'x'"):
+    with pytest.raises(ValueError, match=r"distinct.*'x'"):
         BSplineBasis(5, label="x") + BSplineBasis(6, label="x")
     s = BSplineBasis(5, label="x") + BSplineBasis(6)
     for part in (s, s["BSplineEval"]):
@@ -78,7 +78,7 @@ def test_labels_that_mislead_are_refused():
 
 def test_parts_that_do_not_exist():
     s = three()
-    with pytest.raises(IndexError, match="'nothing' not found.*'BSplineEval_1'"):
+    with pytest.raises(IndexError, match=r"'nothing' not found.*'BSplineEval_1'"):
         s["nothing"]
     for index in (0, slice(2)):
         with pytest.raises(IndexError, match="by label"):
@@ -220,7 +220,7 @@ def test_the_longest_label_owns_a_parameter():
 
 def test_wrong_parameters():
     s = three()
-    with pytest.raises(ValueError, match="Invalid parameter 'foo'.*'BSplineEval_1'"):
+    with pytest.raises(ValueError, match=r"Invalid parameter 'foo'.*'BSplineEval_1'"):
         s.set_params(foo=3)
     with pytest.raises(ValueError, match="Invalid parameter 'foo'"):
         s.set_params(BSplineEval__foo=3)

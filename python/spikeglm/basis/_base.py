@@ -247,7 +247,8 @@ class Basis(ABC, BaseEstimator):
             for n, (low, high) in zip(n_samples, self._ranges(), strict=True)
         ]
         grids = np.meshgrid(*axes, indexing="ij")
-        return (*grids, self._values(list(grids)))
+        values = self._values([grid.ravel() for grid in grids])
+        return (*grids, values.reshape(*grids[0].shape, values.shape[-1]))
 
     def _read(self, inputs: tuple[Any, ...]) -> Inputs:
         self._require_inputs(len(inputs))
