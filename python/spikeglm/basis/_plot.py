@@ -138,8 +138,8 @@ def _picture(
     component: Basis, n_points: int | None, bin_size: float | None, weights: FloatArray | None
 ) -> Picture:
     if component.n_inputs > 2:
-        parts = " and ".join(repr(leaf.label) for leaf in component._leaves())
-        hint = f" Draw its parts, {parts}, one by one: basis[label].plot()."
+        parts = ", ".join(repr(leaf.label) for leaf in component._leaves())
+        hint = f" Draw its parts ({parts}) one by one: basis[label].plot()."
         raise ValueError(
             f"functions of one or two inputs can be drawn, {component.label} has "
             f"{component.n_inputs}." + (hint if component._children() else "")
@@ -157,11 +157,11 @@ def _input(leaf: Any, index: int, n_points: int, bin_size: float | None, named: 
     name = leaf.label if named or leaf._label is not None else "input"
     if _is_conv(leaf):
         lags = _lags(leaf)
-        of = f"{name}: " if named else ""
+        prefix = f"{name}: " if named else ""
         future = "" if lags[0] >= 0 else "; below 0: the future"
         unit = "bins" if bin_size is None else "s"
         scaled = lags * (1.0 if bin_size is None else bin_size)
-        return Input(scaled, f"{of}lag ({unit}{future})", in_bins=True)
+        return Input(scaled, f"{prefix}lag ({unit}{future})", in_bins=True)
     if isinstance(leaf, Category):
         categories = tuple(map(str, leaf._sorted()))
         return Input(np.arange(len(categories), dtype=np.float64), name, categories)
@@ -363,14 +363,18 @@ def _name_categories(axis: Any, categories: tuple[str, ...]) -> None:
 def _draw_functions_of_two(ax: Any, picture: Picture) -> None:
     functions = np.moveaxis(picture.values, -1, 0)
     on_a_plane = min(functions.shape[1:]) > 1
-    if len(functions) > MOST_TILES and on_a_plane and np.all(functions >= 0):
+    if len(functions) > MOST_TILES and on_a_plane and not _change_sign(functions):
         _draw_contours(ax, picture, functions)
     else:
         _draw_tiles(ax, picture, functions)
 
 
+def _change_sign(functions: FloatArray) -> bool:
+    return bool(functions.min() < -1e-9 * functions.max())  # more than rounding does
+
+
 def _draw_contours(ax: Any, picture: Picture, functions: FloatArray) -> None:
-    # Not Axes.contour, which takes a time that grows with the square of the number of calls.
+    # Not Axes.contour for each function, which is six times slower for 400 of them.
     from contourpy import contour_generator
     from matplotlib.collections import LineCollection
 
@@ -394,16 +398,15 @@ def _draw_tiles(ax: Any, picture: Picture, functions: FloatArray) -> None:
         title = f"{picture.component.label}: the first {MOST_TILES} of {len(functions)}"
         ax.set_title(title)
         functions = functions[:MOST_TILES]
+    signed = _change_sign(functions)
     places = _places(picture.component, len(functions))
     n_columns, n_rows = np.max(places, axis=0) + 1
     for (column, row), function in zip(places, functions, strict=True):
         corner = (column / n_columns, row / n_rows)
         tile = ax.inset_axes((*corner, 0.92 / n_columns, 0.92 / n_rows))
         peak = np.abs(function).max()
-        if np.any(functions < 0):
-            _show_image(tile, picture, function, cmap="PuOr", vmin=-peak, vmax=peak)
-        else:
-            _show_image(tile, picture, function, cmap="Purples", vmin=0.0, vmax=peak)
+        cmap, lowest = ("PuOr", -peak) if signed else ("Purples", 0.0)
+        _show_image(tile, picture, function, cmap=cmap, vmin=lowest, vmax=peak)
         tile.set(xticks=[], yticks=[], xlabel="", ylabel="")
     first, second = (f"{axis.name}, {axis.extent}" for axis in picture.inputs)
     ax.set(xticks=[], yticks=[], xlabel=first, ylabel=second)
@@ -437,8 +440,9 @@ def _draw_sum_of_two(ax: Any, picture: Picture, surface: FloatArray) -> None:
 
 def _draw_curve_of_each_category(ax: Any, picture: Picture, i: int, curves: FloatArray) -> None:
     category, other = picture.inputs[i], picture.inputs[1 - i]
+    marker = "o" if other.is_discrete and len(other.points) <= MOST_MARKED_BINS else None
     for curve, name, color in zip(curves, category.categories or (), CATEGORY_COLORS, strict=False):
-        ax.plot(other.points, curve, color=color, lw=2.0, label=name)
+        ax.plot(other.points, curve, color=color, lw=2.0, marker=marker, markersize=4, label=name)
     ax.axhline(0.0, color="0.6", lw=0.8, zorder=0)
     ax.set(xlabel=other.name, ylabel=_value_name(picture, False), xlim=other.limits)
     if other.categories is not None:
