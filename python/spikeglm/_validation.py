@@ -52,8 +52,9 @@ def numeric_array(values: Any, name: str) -> NDArray[Any]:
             raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}: {error}") from None
     if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
         array = array.astype(np.float64)
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.byteorder in "<>":  # spelled out, even where it is that of the machine
+        native = array.dtype.newbyteorder("=")
+        array = array.view(native) if array.dtype.isnative else array.astype(native)
     return array
 
 

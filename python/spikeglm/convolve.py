@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._basis import _warn_about_short_epochs
 from ._timeseries import like_input, plain, time_axis
 from ._validation import is_whole, non_negative_axis, numeric_array, warn
+from .basis._atomic import warn_about_short_epochs
 
 Causality = Literal["causal", "acausal", "anti-causal"]
 
@@ -137,7 +137,7 @@ def create_convolutional_predictor(
     by_time = np.moveaxis(series, axis, 0)
     n_samples, *channels = by_time.shape
     epochs = [(0, n_samples)] if times is None else times.epochs()
-    _warn_about_short_epochs(epochs, window, shift)
+    warn_about_short_epochs(epochs, window, window - 1 + shift)
     features = (
         _core.convolution(
             filters.astype(np.float64, copy=False),

@@ -28,7 +28,7 @@ private:
 }  // namespace
 
 ExpressionPtr make_columns(const MatrixView& values, std::ptrdiff_t channels) {
-    if (channels < 1 || values.cols < 1 || values.cols % channels != 0)
+    if (channels < 1 || values.cols % channels != 0)
         throw std::invalid_argument("expected the same number of columns for each of " +
                                     std::to_string(channels) + " channels, got " +
                                     std::to_string(values.cols) + " columns in all.");
