@@ -120,7 +120,7 @@ void time_bases() {
     parameters.decay_rates = random_vector(10, 0.0, 10.0);
     parameters.mixing = random_vector(100, -1.0, 1.0);
     for_each_type<BasisFamilies>([&]<class Family>(int family) {
-        const Index n_basis_funcs = std::is_same_v<Family, Identity> ? 1 : 10;
+        const Index n_basis_funcs = std::is_same_v<Family, IdentityBasis> ? 1 : 10;
         parameters.n_basis_funcs = n_basis_funcs;
         const Vector numbers = Family::prepare(parameters);
         const BasisView basis{family, n_basis_funcs, parameters.order, numbers.data(),

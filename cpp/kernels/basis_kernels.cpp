@@ -19,12 +19,31 @@ using math::packet_size;
 /// What fills up the last packet: inside the domain of every family.
 constexpr double inert = 0.5;
 
+/// Writes as many lanes of as many columns as a register holds, transposed in registers.
+template <class Register>
+void store_square(const Packet* columns, std::ptrdiff_t lane, double* out,
+                  std::ptrdiff_t out_stride) {
+    constexpr int size = Eigen::internal::unpacket_traits<Register>::size;
+    Eigen::internal::PacketBlock<Register, size> square;
+    for (int k = 0; k < size; ++k)
+        square.packet[k] = Eigen::internal::pload<Register>(columns[k].lanes.data() + lane);
+    Eigen::internal::ptranspose(square);
+    for (int k = 0; k < size; ++k) Eigen::internal::pstoreu(out + k * out_stride, square.packet[k]);
+}
+
 /// Writes columns of packets to rows; `count` rows, at most packet_size.
 void store_rows(const std::vector<Packet>& columns, std::ptrdiff_t count, double* out,
                 std::ptrdiff_t out_stride) {
+    using Traits = Eigen::internal::packet_traits<double>;
+    using Register = Traits::type;
     const auto n = static_cast<std::ptrdiff_t>(columns.size());
+    std::ptrdiff_t first = 0;
+    for (; count >= packet_size && first + Traits::size <= n; first += Traits::size)
+        for (std::ptrdiff_t r = 0; r < packet_size; r += Traits::size)
+            store_square<Register>(columns.data() + first, r, out + r * out_stride + first,
+                                   out_stride);
     for (std::ptrdiff_t r = 0; r < std::min<std::ptrdiff_t>(count, packet_size); ++r)
-        for (std::ptrdiff_t j = 0; j < n; ++j)
+        for (std::ptrdiff_t j = first; j < n; ++j)
             out[r * out_stride + j] = columns[static_cast<std::size_t>(j)].lanes[r];
 }
 
@@ -48,7 +67,9 @@ Turns turns_of(const Packet& x, const Period& period) {
     const Packet quotient = distance / width;
     const Packet whole = nearest(quotient);
     const Packet high = Packet(0x1p-26) * nearest(Packet(0x1p26) * (quotient - whole));
-    const Packet rest = distance - whole * head - whole * tail - high * head - high * tail + lost;
+    // The products with the head are exact, and so are the first two differences; what is left is
+    // small enough for the rounding of the others not to matter.
+    const Packet rest = distance - whole * head - high * head - (whole + high) * tail + lost;
     return {high, rest / width};
 }
 

@@ -41,7 +41,7 @@ Vector features(ExpressionPtr expression) {
 template <class Family>
 Basis example(Index n) {
     BasisParameters parameters{.n_basis_funcs = n};
-    if constexpr (std::is_same_v<Family, Identity>) parameters.n_basis_funcs = 1;
+    if constexpr (std::is_same_v<Family, IdentityBasis>) parameters.n_basis_funcs = 1;
     if constexpr (std::is_same_v<Family, OrthExponential>) {
         parameters.decay_rates = {0.5, 3.0, 20.0};
         for (Index k = 0; k < 3 * n; ++k)

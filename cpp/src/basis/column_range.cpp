@@ -56,7 +56,7 @@ ColumnRange column_range(const MatrixView& input, std::span<const Bounds> bounds
     if (!bounds.empty() && static_cast<std::ptrdiff_t>(bounds.size()) != cols)
         throw std::invalid_argument("expected bounds for " + std::to_string(cols) +
                                     " channels, got " + std::to_string(bounds.size()) + ".");
-    constexpr std::ptrdiff_t least_width = 16;
+    constexpr std::ptrdiff_t least_width = 128;
     const std::ptrdiff_t n_together = (least_width + cols - 1) / std::max<std::ptrdiff_t>(cols, 1);
     const std::ptrdiff_t width = n_together * cols;
     std::vector<double> from, to;

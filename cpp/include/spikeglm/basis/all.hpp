@@ -13,6 +13,6 @@
 namespace spikeglm {
 
 using BasisFamilies = std::tuple<BSpline, CyclicBSpline, MSpline, RaisedCosineLinear,
-                                 RaisedCosineLog, OrthExponential, Identity, OneHot>;
+                                 RaisedCosineLog, OrthExponential, IdentityBasis, OneHot>;
 
 }  // namespace spikeglm

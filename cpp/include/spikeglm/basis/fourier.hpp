@@ -6,8 +6,8 @@
 ///   cos(2 pi sum_d f_dk u_d)   for every k, then
 ///   sin(2 pi sum_d f_dk u_d)   for every k but those whose frequencies are all zero.
 /// The bounds are the period: there is no outside. The phase is reduced to one turn before it is
-/// rounded, so that values are within 1e-15 of the exact ones for frequencies up to 2^26 and inputs
-/// within 2^26 periods of the bounds.
+/// rounded: values are within 1e-15 of the exact ones while a frequency times the number of periods
+/// between x and the bounds stays below 2^24.
 /// Cost per sample: two divisions per input; per combination one cosine and sine (circle.hpp).
 
 #include <span>

@@ -1,5 +1,5 @@
 #pragma once
-/// The input itself, f(x) = x: a linear term beside other features.
+/// The input itself, f(x) = x: a linear term beside other features. (`Identity` is an inverse link.)
 
 #include <stdexcept>
 
@@ -7,7 +7,7 @@
 
 namespace spikeglm {
 
-struct Identity {
+struct IdentityBasis {
     static constexpr std::string_view name = "Identity";
     static constexpr bool takes_raw_values = true;
 

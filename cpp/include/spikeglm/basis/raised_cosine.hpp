@@ -9,9 +9,10 @@
 /// without, p_last = 1.
 /// Pillow et al. (2005), J. Neurosci. 25:11003, eq. A1; Pillow et al. (2008), Nature 454:995.
 ///
-/// Evaluated as the square of the cosine of half the angle, (cos a cos a_j + sin a sin a_j)^2 with
-/// a = pi v / (2 delta width) and a_j its value at the peak.
-/// Cost per sample: one log, one cosine and sine; per bump two multiplications and a comparison.
+/// Evaluated as the square of the cosine of half the angle. In turns, t = v / (4 delta width):
+///   b_j = (cos 2 pi t cos 2 pi t_j + sin 2 pi t sin 2 pi t_j)^2 where |t - t_j| < 1/4, else 0,
+/// with t_j = j / (4 width).
+/// Cost per sample: one log, one cosine and sine; per bump three multiplications and a comparison.
 
 #include <cmath>
 #include <numbers>
@@ -36,30 +37,31 @@ inline void check(const BasisParameters& p) {
             std::to_string(p.width) + ".");
 }
 
-/// delta * width, then of each bump the peak, cos a_j and sin a_j.
-inline void append_bumps(const BasisParameters& p, double last, std::vector<double>& table) {
-    const double delta = last / static_cast<double>(p.n_basis_funcs - 1);
-    table.push_back(delta * p.width);
+/// Table for an argument x with v = scale x: the turns per x, scale / (4 delta width) with
+/// delta = last / (n - 1); then of each bump t_j with its cosine and sine.
+inline std::vector<double> bumps(const BasisParameters& p, double scale, double last) {
+    std::vector<double> table = {scale * static_cast<double>(p.n_basis_funcs - 1) /
+                                 (4.0 * p.width * last)};
     for (std::ptrdiff_t j = 0; j < p.n_basis_funcs; ++j) {
-        const double step = static_cast<double>(j);
-        const double angle = 0.5 * std::numbers::pi * step / p.width;
-        table.push_back(j + 1 == p.n_basis_funcs ? last : step * delta);
+        const double turns = static_cast<double>(j) / (4.0 * p.width);
+        table.push_back(turns);
+        const double angle = 2.0 * std::numbers::pi * std::remainder(turns, 1.0);
         table.push_back(std::cos(angle));
         table.push_back(std::sin(angle));
     }
+    return table;
 }
 
-/// Values at v; `bumps` as laid out by append_bumps. A NaN of v passes through.
 template <class V>
-void evaluate(const double* bumps, std::ptrdiff_t n, const V& v, V* out) {
-    const V half_width(bumps[0]);
-    const CosSin<V> a = cos_sin(v * V(0.25 / bumps[0]));
-    for (std::ptrdiff_t j = 0; j < n; ++j) {
-        const double* bump = bumps + 1 + 3 * j;
-        const V cosine = a.cos * V(bump[1]) + a.sin * V(bump[2]);
+void evaluate(const BasisView& basis, const V& x, V* out) {
+    const V turns = V(basis.table[0]) * x;
+    const CosSin<V> at = cos_sin(turns);
+    for (std::ptrdiff_t j = 0; j < basis.n_basis_funcs; ++j) {
+        const double* bump = basis.table + 1 + 3 * j;
+        const V cosine = at.cos * V(bump[1]) + at.sin * V(bump[2]);
         // Rounding may take the square past one.
         const V value = min(V(1.0), cosine * cosine);
-        out[j] = select(abs(v - V(bump[0])) >= half_width, V(0.0), value);
+        out[j] = select(abs(turns - V(bump[0])) >= V(0.25), V(0.0), value);
     }
 }
 
@@ -70,21 +72,19 @@ struct RaisedCosineLinear {
 
     static std::vector<double> prepare(const BasisParameters& p) {
         raised_cosine_detail::check(p);
-        std::vector<double> table;
-        raised_cosine_detail::append_bumps(p, 1.0, table);
-        return table;
+        return raised_cosine_detail::bumps(p, 1.0, 1.0);
     }
 
     template <class V>
     static void evaluate(const BasisView& basis, const V& u, V* out) {
-        raised_cosine_detail::evaluate(basis.table, basis.n_basis_funcs, u, out);
+        raised_cosine_detail::evaluate(basis, u, out);
     }
 };
 
 struct RaisedCosineLog {
     static constexpr std::string_view name = "RaisedCosineLog";
 
-    /// Table: s, log(s + 1), then the bumps.
+    /// Table: of the bumps, in log(s u + 1); then s.
     static std::vector<double> prepare(const BasisParameters& p) {
         raised_cosine_detail::check(p);
         if (!(p.time_scaling > 0.0) || !std::isfinite(p.time_scaling))
@@ -92,15 +92,16 @@ struct RaisedCosineLog {
                                         std::to_string(p.time_scaling) + ".");
         const double n = static_cast<double>(p.n_basis_funcs);
         const double last = p.enforce_decay_to_zero ? 1.0 - p.width / (n + p.width - 1.0) : 1.0;
-        std::vector<double> table = {p.time_scaling, std::log1p(p.time_scaling)};
-        raised_cosine_detail::append_bumps(p, last, table);
+        std::vector<double> table =
+            raised_cosine_detail::bumps(p, 1.0 / std::log1p(p.time_scaling), last);
+        table.push_back(p.time_scaling);
         return table;
     }
 
     template <class V>
     static void evaluate(const BasisView& basis, const V& u, V* out) {
-        const V v = log1p(V(basis.table[0]) * u) * V(1.0 / basis.table[1]);
-        raised_cosine_detail::evaluate(basis.table + 2, basis.n_basis_funcs, v, out);
+        const double scaling = basis.table[basis.table_size - 1];
+        raised_cosine_detail::evaluate(basis, log1p(V(scaling) * u), out);
     }
 };
 
