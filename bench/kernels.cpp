@@ -145,16 +145,21 @@ void time_convolution() {
     constexpr Index n_cols = 8;
     const Vector kernel = random_vector(window * n_cols, 0.0, 1.0);
     for (const double density : {0.02, 1.0}) {
-        Vector x = random_vector(n, 0.0, 1.0);
+        Vector x = random_vector(n + window - 1 + dense_tile_rows, 0.0, 1.0);
         for (double& value : x) value = value < density ? 1.0 : 0.0;
         const auto events = static_cast<double>(std::count(x.begin(), x.end(), 1.0));
         Vector out(static_cast<std::size_t>(rows * n_cols));
         // All blocks of the train, each into the same piece of memory.
         const double seconds = seconds_of([&] {
             for (Index first = 0; first < n; first += rows) {
+                const Index count = std::min(rows, n - first);
                 std::fill(out.begin(), out.end(), 0.0);
-                kernels().convolve(kernel.data(), window, n_cols, x.data(), n, first,
-                                   std::min(rows, n - first), 1, out.data());
+                if (density < 1.0)
+                    kernels().convolve_events(kernel.data(), window, n_cols, x.data() + first,
+                                              count, out.data());
+                else
+                    kernels().convolve_dense(kernel.data(), window, n_cols, x.data() + first, count,
+                                             out.data(), n_cols);
             }
         });
         line("convolve 8 filters of 100, " + std::to_string(std::lround(100.0 * density)) + " %",

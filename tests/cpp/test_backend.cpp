@@ -1,6 +1,8 @@
 // Views, the cutting of rows into blocks, and the kernels against plain loops.
+#include <complex>
 #include <cstring>
 #include <limits>
+#include <numbers>
 #include <random>
 #include <stdexcept>
 
@@ -258,40 +260,105 @@ TEST("the sandwich agrees with plain loops, negative weights included") {
         }
 }
 
-TEST("convolution agrees with a plain loop and does not depend on how rows are cut") {
+TEST("convolutions agree with a plain loop and do not depend on how rows are cut") {
     for (const Index window : {1, 2, 5, 31})
-        for (const Index n_cols : {1, 3, 8})
-            for (const Index lag : {0, 1, 4})
-                for (const bool sparse : {false, true}) {
-                    check::context() = "window " + std::to_string(window) + ", " +
-                                       std::to_string(n_cols) + " columns, lag " +
-                                       std::to_string(lag);
-                    constexpr Index n = 150;
-                    const Vector kernel = random_vector(window * n_cols, 9);
-                    Vector x = random_vector(n, 10);
-                    for (Index s = 0; sparse && s < n; ++s)
-                        if (s % 11) x[at(s)] = 0.0;
-                    const auto convolve = [&](Index first, Index count, double* out) {
-                        kernels().convolve(kernel.data(), window, n_cols, x.data(), n, first, count,
-                                           lag, out + first * n_cols);
-                    };
-                    Vector whole(at(n * n_cols), 0.0);
-                    convolve(0, n, whole.data());
-                    for (Index r = 0; r < n; ++r)
-                        for (Index c = 0; c < n_cols; ++c) {
-                            double sum = 0.0;
-                            for (Index k = 0; k < window; ++k)
-                                if (r - lag - k >= 0)
-                                    sum += kernel[at(k * n_cols + c)] * x[at(r - lag - k)];
-                            CHECK_CLOSE(whole[at(r * n_cols + c)], sum, 1e-12);
-                        }
-                    for (const Index block : {1, 7, 64, 128, 149}) {
-                        Vector cut(whole.size(), 0.0);
-                        for (Index first = 0; first < n; first += block)
-                            convolve(first, std::min(block, n - first), cut.data());
-                        CHECK(cut == whole);  // the same bits
+        for (const Index n_cols : {1, 2, 3, 5, 8})
+            for (const bool sparse : {false, true}) {
+                check::context() =
+                    "window " + std::to_string(window) + ", " + std::to_string(n_cols) + " columns";
+                constexpr Index n = 150;
+                const Index stride = n_cols + 2;
+                const Vector kernel = random_vector(window * n_cols, 9);
+                Vector x = random_vector(n + dense_tile_rows + window - 1, 10);
+                for (Index s = 0; sparse && s < n + window - 1; ++s)
+                    if (s % 11) x[at(s)] = s % 2 ? 0.0 : -0.0;
+                const auto events = [&](Index first, Index count, double* out) {
+                    kernels().convolve_events(kernel.data(), window, n_cols, x.data() + first,
+                                              count, out + first * n_cols);
+                };
+                const auto dense = [&](Index first, Index count, double* out) {
+                    kernels().convolve_dense(kernel.data(), window, n_cols, x.data() + first, count,
+                                             out + first * stride, stride);
+                };
+                Vector by_events(at(n * n_cols), 0.0);
+                Vector by_tiles(at(n * stride), 7.0);
+                events(0, n, by_events.data());
+                dense(0, n, by_tiles.data());
+                for (Index r = 0; r < n; ++r)
+                    for (Index c = 0; c < stride; ++c) {
+                        double sum = c < n_cols ? 0.0 : 7.0;  // what lies between stays
+                        for (Index k = 0; c < n_cols && k < window; ++k)
+                            sum += kernel[at(k * n_cols + c)] * x[at(r + window - 1 - k)];
+                        CHECK_CLOSE(by_tiles[at(r * stride + c)], sum, 1e-12);
+                        if (c < n_cols) CHECK_CLOSE(by_events[at(r * n_cols + c)], sum, 1e-12);
                     }
+                for (const Index block : {1, 7, 64, 128, 149}) {
+                    Vector cut_events(by_events.size(), 0.0);
+                    Vector cut_tiles(by_tiles.size(), 7.0);
+                    for (Index first = 0; first < n; first += block) {
+                        events(first, std::min(block, n - first), cut_events.data());
+                        dense(first, std::min(block, n - first), cut_tiles.data());
+                    }
+                    CHECK(cut_events == by_events);  // the same bits
+                    CHECK(cut_tiles == by_tiles);
                 }
+            }
+}
+
+TEST("Fourier transforms hold the sums of the definition, and their products convolve") {
+    using Complex = std::complex<double>;
+    for (const Index size : {1, 2, 4, 8, 64, 128}) {
+        check::context() = "size " + std::to_string(size);
+        const auto root = [&](Index m) {
+            return std::polar(1.0, -2.0 * std::numbers::pi * static_cast<double>(m % size) /
+                                       static_cast<double>(size));
+        };
+        Vector twiddles;
+        for (Index m = 0; m < size; ++m) {
+            twiddles.push_back(root(m).real());
+            twiddles.push_back(root(m).imag());
+        }
+        const Vector signal = random_vector(2 * fft_lanes * size, 11);
+        const Vector filter = random_vector(2 * size, 12);
+        const auto sample = [&](const Vector& data, Index i, Index lane) {
+            const Index re = 2 * fft_lanes * i + lane;
+            return Complex(data[at(re)], data[at(re + fft_lanes)]);
+        };
+        Vector spectrum = signal;
+        kernels().fft_forward(size, twiddles.data(), spectrum.data());
+        for (Index lane = 0; lane < fft_lanes; ++lane)
+            for (Index frequency = 0; frequency < size; ++frequency) {
+                Complex sum = 0.0;
+                for (Index i = 0; i < size; ++i)
+                    sum += sample(signal, i, lane) * root(i * frequency);
+                Index place = 0;  // the frequency's binary digits, reversed
+                for (Index bit = 1; bit < size; bit *= 2) place = 2 * place + (frequency / bit) % 2;
+                CHECK_CLOSE(std::abs(sample(spectrum, place, lane) - sum), 0.0, 1e-12);
+            }
+
+        Vector filter_lanes(signal.size(), 0.0);
+        for (Index i = 0; i < size; ++i)
+            for (const Index part : {0, 1})
+                filter_lanes[at(2 * fft_lanes * i + part * fft_lanes)] = filter[at(2 * i + part)];
+        kernels().fft_forward(size, twiddles.data(), filter_lanes.data());
+        Vector filter_spectrum;
+        for (Index i = 0; i < size; ++i) {
+            filter_spectrum.push_back(sample(filter_lanes, i, 0).real());
+            filter_spectrum.push_back(sample(filter_lanes, i, 0).imag());
+        }
+        Vector out(signal.size());
+        kernels().fft_filter(size, twiddles.data(), filter_spectrum.data(), spectrum.data(),
+                             out.data());
+        for (Index lane = 0; lane < fft_lanes; ++lane)
+            for (Index i = 0; i < size; ++i) {
+                Complex sum = 0.0;
+                for (Index k = 0; k < size; ++k)
+                    sum += Complex(filter[at(2 * k)], filter[at(2 * k + 1)]) *
+                           sample(signal, (i - k + size) % size, lane);
+                const double n = static_cast<double>(size);
+                CHECK_CLOSE(std::abs(sample(out, i, lane) / n - sum), 0.0, 1e-12);
+            }
+    }
 }
 
 TEST("the configuration names what is in use") {

@@ -177,26 +177,29 @@ private:
     void choose(Method method, bool identity) {
         const InputSummary input = summarise(input_);
         has_nan_ = input.has_nan;
-        const convolution_cost::Problem problem{window_, n_basis_, input_.cols, input.density};
-        const bool sparse = convolution_cost::events(problem) < convolution_cost::dense(problem);
-        const bool automatic = method == Method::automatic || method == Method::direct;
-        direct_ = !automatic ? method
-                  : identity ? Method::copies
-                  : sparse   ? Method::events
-                             : Method::dense;
-        if (method == Method::fourier) direct_ = sparse ? Method::events : Method::dense;
-        if (method != Method::automatic && method != Method::fourier) return;
-        if (method == Method::automatic && identity) return;
+        const convolution_cost::Problem problem{window_, n_basis_, input.density};
+        const double events = convolution_cost::events(problem);
+        const double dense = convolution_cost::dense(problem);
+        block_method_ = events < dense ? Method::events : Method::dense;
+        if (method == Method::fourier) {
+            plan_fourier(problem, std::numeric_limits<double>::infinity());
+        } else if (method != Method::automatic && method != Method::direct) {
+            block_method_ = method;
+        } else if (identity) {
+            block_method_ = Method::copies;
+        } else if (method == Method::automatic) {
+            double n_rows = 0.0;
+            for_each_run(0, input_.rows, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+                n_rows += static_cast<double>(end - begin);
+            });
+            plan_fourier(problem, n_rows * std::min(events, dense));
+        }
+    }
 
-        std::ptrdiff_t n_rows = 0;
-        for_each_run(0, input_.rows,
-                     [&](std::ptrdiff_t begin, std::ptrdiff_t end) { n_rows += end - begin; });
-        double least = method == Method::fourier ? std::numeric_limits<double>::infinity()
-                                                 : static_cast<double>(n_rows) *
-                                                       std::min(convolution_cost::events(problem),
-                                                                convolution_cost::dense(problem));
+    /// Transforms of the size that costs least, if that is less than `limit` per channel.
+    void plan_fourier(const convolution_cost::Problem& problem, double limit) {
         std::ptrdiff_t best = 0;
-        // Segments from the window to 16 windows, none of which is longer than the input.
+        // Segments from one window to 16, as long as the input may be worth them.
         auto size = static_cast<std::ptrdiff_t>(std::bit_ceil(static_cast<std::size_t>(window_)));
         for (int i = 0; i < 5 && (i == 0 || size < 2 * input_.rows); ++i, size *= 2) {
             std::ptrdiff_t n_segments = 0;
@@ -204,8 +207,8 @@ private:
                              [&](std::ptrdiff_t, std::ptrdiff_t) { ++n_segments; });
             const double cost =
                 static_cast<double>(n_segments) * convolution_cost::fourier_segment(problem, size);
-            if (cost >= least) continue;
-            least = cost;
+            if (cost >= limit) continue;
+            limit = cost;
             best = size;
         }
         if (best > 0) fourier_.emplace(kernel_, window_, n_basis_, best);
@@ -288,7 +291,7 @@ private:
         double* x = frame.take(n_channels * x_stride);
         double* missing = has_nan_ ? frame.take(n_channels * x_stride) : nullptr;
         load(begin, n_rows, channel, n_channels, x, x_stride, missing);
-        if (direct_ == Method::events)
+        if (block_method_ == Method::events)
             add_events(x, n_rows, n_channels, x_stride, out, stride, frame);
         else
             for (std::ptrdiff_t c = 0; c < n_channels; ++c)
@@ -312,7 +315,7 @@ private:
 
     void fill_channel(const double* x, std::ptrdiff_t n_rows, double* out, std::ptrdiff_t stride,
                       Workspace::Frame& frame) const {
-        if (direct_ == Method::dense)
+        if (block_method_ == Method::dense)
             return kernels().convolve_dense(kernel_.data(), window_, n_basis_, x, n_rows, out,
                                             stride);
         const std::ptrdiff_t n_samples = n_rows + window_ - 1;
@@ -329,8 +332,8 @@ private:
     std::ptrdiff_t lag_ = 0;
     std::vector<Epoch> epochs_;
     bool has_nan_ = false;
-    Method direct_ = Method::events;      // block by block
-    std::optional<OverlapSave> fourier_;  // for all rows, where that is cheaper
+    Method block_method_ = Method::events;
+    std::optional<OverlapSave> fourier_;  // for all rows at once, where that is cheaper
 };
 
 }  // namespace

@@ -3,34 +3,32 @@
 /// their ratios matter, and they are the same for every instruction set, so that the choice is too.
 ///
 ///   events    every sample that is not zero adds the bank to the window after it
-///             density * window * n_filters * 0.125 ns + 0.5 ns per row and channel
+///             density * (20 ns + window * n_filters * 0.19 ns) + 0.5 ns per row and channel
 ///   dense     register tiles of rows and filters
-///             window * n_filters * 0.055 ns per row and channel
+///             window * (n_filters + 1) * 0.05 ns per row and channel
 ///   fourier   overlap-save in segments of N samples, when all rows are wanted
 ///             (n_filters + 1) * 0.28 ns * N log2 N + 1.5 ns * n_filters * N per segment
 ///
-/// For eight filters and no zeros, `fourier` wins from windows of about 80 samples on.
+/// For eight filters, `dense` beats `events` from a density of about 0.25 on, and `fourier` beats
+/// `dense` from windows of about 90 samples on.
 
-#include <bit>
 #include <cmath>
 #include <cstddef>
-#include <span>
 
 namespace spikeglm::convolution_cost {
 
 struct Problem {
     std::ptrdiff_t window = 0;
     std::ptrdiff_t n_filters = 0;
-    std::ptrdiff_t n_channels = 0;
     double density = 0.0;
 };
 
 inline double events(const Problem& p) {
-    return 0.125 * p.density * static_cast<double>(p.window * p.n_filters) + 0.5;
+    return p.density * (20.0 + 0.19 * static_cast<double>(p.window * p.n_filters)) + 0.5;
 }
 
 inline double dense(const Problem& p) {
-    return 0.055 * static_cast<double>(p.window * p.n_filters);
+    return 0.05 * static_cast<double>(p.window * (p.n_filters + 1));
 }
 
 inline double fourier_segment(const Problem& p, std::ptrdiff_t size) {

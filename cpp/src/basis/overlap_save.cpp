@@ -64,12 +64,14 @@ void OverlapSave::convolve(std::span<const Segment> segments, std::ptrdiff_t out
     double* data = take_aligned(frame, size_ * point);
     std::fill_n(data, size_ * point, 0.0);
     double unscale[batch];
+    std::ptrdiff_t longest = 0;
     // Segments 2 i and 2 i + 1 are the real and the imaginary part of lane i.
     const auto place = [](std::size_t s) {
         return static_cast<std::ptrdiff_t>(s % 2 * fft_lanes + s / 2);
     };
     for (std::size_t s = 0; s < segments.size(); ++s) {
         const std::ptrdiff_t n = segments[s].n_rows + window_ - 1;
+        longest = std::max(longest, segments[s].n_rows);
         const double largest = largest_of(segments[s], n);
         // Kept where the inverse of the scale is a normal number too.
         const int exponent = largest > 0.0 ? std::clamp(std::ilogb(largest) + 1, -1000, 1000) : 0;
@@ -90,12 +92,14 @@ void OverlapSave::convolve(std::span<const Segment> segments, std::ptrdiff_t out
         for (std::ptrdiff_t g = 0; g < n_here; ++g)
             kernels().fft_filter(size_, twiddles_.data(), spectra_.data() + (f + g) * 2 * size_,
                                  data, products[g]);
-        for (std::size_t s = 0; s < segments.size(); ++s) {
-            const std::ptrdiff_t offset = (window_ - 1) * point + place(s);
-            for (std::ptrdiff_t r = 0; r < segments[s].n_rows; ++r) {
+        // Row by row over all segments, so that a cache line of products is read once.
+        for (std::ptrdiff_t r = 0; r < longest; ++r) {
+            const std::ptrdiff_t row = (window_ - 1 + r) * point;
+            for (std::size_t s = 0; s < segments.size(); ++s) {
+                if (r >= segments[s].n_rows) continue;
                 double* out = segments[s].out + r * out_stride + f;
                 for (std::ptrdiff_t g = 0; g < n_here; ++g)
-                    out[g] = products[g][offset + r * point] * unscale[s];
+                    out[g] = products[g][row + place(s)] * unscale[s];
             }
         }
     }
