@@ -3,6 +3,7 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <type_traits>
 #include <utility>
 
@@ -63,9 +64,14 @@ void run_matvec(const RowPart& x, std::ptrdiff_t rows, const double* coef,
                     return ConstRun<L>(values + i * length, length) *
                            ConstRun<L>(coef + m * coef_stride + starts[i], length);
                 };
-                Eigen::Array<double, L, 1> sum = product(0);
-                for (std::ptrdiff_t i = 1; i < n_runs; ++i) sum += product(i);
-                eta[r + m * eta_stride] += sum.sum();
+                if constexpr (L == Eigen::Dynamic) {
+                    for (std::ptrdiff_t i = 0; i < n_runs; ++i)
+                        eta[r + m * eta_stride] += product(i).sum();
+                } else {
+                    Eigen::Array<double, L, 1> sum = product(0);
+                    for (std::ptrdiff_t i = 1; i < n_runs; ++i) sum += product(i);
+                    eta[r + m * eta_stride] += sum.sum();
+                }
             }
     });
 }
@@ -76,15 +82,15 @@ void run_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d
     with_runs(x, [&]<int L, int N>() {
         const std::ptrdiff_t length = fixed_or(L, x.run_length);
         const std::ptrdiff_t n_runs = fixed_or(N, x.n_runs);
-        for (std::ptrdiff_t m = 0; m < n_problems; ++m)
-            for (std::ptrdiff_t r = 0; r < rows; ++r) {
-                const std::int32_t* starts = x.starts + r * n_runs;
-                const double* values = x.values + r * x.stride;
-                const double factor = d[r + m * d_stride];
-                for (std::ptrdiff_t i = 0; i < n_runs; ++i)
-                    Run<L>(out + m * out_stride + starts[i], length) +=
-                        factor * ConstRun<L>(values + i * length, length);
+        for (std::ptrdiff_t r = 0; r < rows; ++r) {
+            const std::int32_t* starts = x.starts + r * n_runs;
+            const double* values = x.values + r * x.stride;
+            for (std::ptrdiff_t i = 0; i < n_runs; ++i) {
+                const ConstRun<L> run(values + i * length, length);
+                for (std::ptrdiff_t m = 0; m < n_problems; ++m)
+                    Run<L>(out + m * out_stride + starts[i], length) += d[r + m * d_stride] * run;
             }
+        }
     });
 }
 
@@ -141,21 +147,62 @@ void add_outer_products(const RowPart& x, const std::int16_t* rows, const double
     });
 }
 
+/// Rows that are ordered at a time, and buckets to order them by: memory on the stack.
+constexpr std::ptrdiff_t max_chunk = 256;
 constexpr std::ptrdiff_t n_buckets = 256;
 
-/// Orders up to `max_chunk` rows by their first start, modulo the number of buckets: rows with the
-/// same starts come together, in their own order.
-constexpr std::ptrdiff_t max_chunk = 256;
-void order_rows(const RowPart& x, std::ptrdiff_t first, std::ptrdiff_t count, std::int16_t* order) {
+/// Orders rows by their first start modulo the number of buckets: most of those with the same
+/// starts come together, in their own order.
+void order_rows(const RowPart& x, std::ptrdiff_t rows, std::int16_t* order) {
     std::int16_t begin[n_buckets + 1] = {};
-    const auto bucket = [&](std::ptrdiff_t r) {
-        return x.starts[(first + r) * x.n_runs] % n_buckets;
-    };
-    for (std::ptrdiff_t r = 0; r < count; ++r) ++begin[bucket(r) + 1];
-    for (std::ptrdiff_t i = 0; i < n_buckets; ++i)
-        begin[i + 1] = static_cast<std::int16_t>(begin[i + 1] + begin[i]);
-    for (std::ptrdiff_t r = 0; r < count; ++r)
+    const auto bucket = [&](std::ptrdiff_t r) { return x.starts[r * x.n_runs] % n_buckets; };
+    for (std::ptrdiff_t r = 0; r < rows; ++r) ++begin[bucket(r) + 1];
+    std::partial_sum(begin, begin + n_buckets, begin);
+    for (std::ptrdiff_t r = 0; r < rows; ++r)
         order[begin[bucket(r)]++] = static_cast<std::int16_t>(r);
+}
+
+/// For lengths and numbers of runs that are compiled in.
+template <int L, int N>
+void sandwich_in_pairs(RowPart x, std::ptrdiff_t rows, const double* w, double* out,
+                       std::ptrdiff_t out_stride) {
+    std::int16_t order[max_chunk];
+    for (; rows > 0; rows -= max_chunk, w += max_chunk) {
+        const std::ptrdiff_t count = std::min(max_chunk, rows);
+        order_rows(x, count, order);
+        for (std::ptrdiff_t i = 0; i < count;) {
+            const std::int32_t* starts = x.starts + order[i] * N;
+            if (i + 1 < count && std::equal(starts, starts + N, x.starts + order[i + 1] * N)) {
+                add_outer_products<L, N, 2>(x, order + i, w, out, out_stride);
+                i += 2;
+            } else {
+                add_outer_products<L, N, 1>(x, order + i, w, out, out_stride);
+                ++i;
+            }
+        }
+        x.values += count * x.stride;
+        x.starts += count * N;
+    }
+}
+
+template <int L>
+void sandwich_row_by_row(const RowPart& x, std::ptrdiff_t rows, const double* w, double* out,
+                         std::ptrdiff_t out_stride) {
+    const std::ptrdiff_t length = fixed_or(L, x.run_length);
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+        const std::int32_t* starts = x.starts + r * x.n_runs;
+        const double* values = x.values + r * x.stride;
+        for (std::ptrdiff_t i = 0; i < x.n_runs; ++i)
+            for (std::ptrdiff_t k = 0; k < length; ++k) {
+                double* column = out + (starts[i] + k) * out_stride;
+                const double factor = w[r] * values[i * length + k];
+                for (std::ptrdiff_t l = k; l < length; ++l)
+                    column[starts[i] + l] += factor * values[i * length + l];
+                for (std::ptrdiff_t j = i + 1; j < x.n_runs; ++j)
+                    Run<L>(column + starts[j], length) +=
+                        factor * ConstRun<L>(values + j * length, length);
+            }
+    }
 }
 
 }  // namespace
@@ -163,43 +210,10 @@ void order_rows(const RowPart& x, std::ptrdiff_t first, std::ptrdiff_t count, st
 void run_sandwich(const RowPart& x, std::ptrdiff_t rows, const double* w, double* out,
                   std::ptrdiff_t out_stride) {
     with_runs(x, [&]<int L, int N>() {
-        if constexpr (L != Eigen::Dynamic && N != Eigen::Dynamic) {
-            std::int16_t order[max_chunk];
-            for (std::ptrdiff_t first = 0; first < rows; first += max_chunk) {
-                const std::ptrdiff_t count = std::min(max_chunk, rows - first);
-                order_rows(x, first, count, order);
-                RowPart chunk = x;
-                chunk.values += first * x.stride;
-                chunk.starts += first * N;
-                for (std::ptrdiff_t i = 0; i < count;) {
-                    const std::int32_t* starts = chunk.starts + order[i] * N;
-                    if (i + 1 < count &&
-                        std::equal(starts, starts + N, chunk.starts + order[i + 1] * N)) {
-                        add_outer_products<L, N, 2>(chunk, order + i, w + first, out, out_stride);
-                        i += 2;
-                    } else {
-                        add_outer_products<L, N, 1>(chunk, order + i, w + first, out, out_stride);
-                        ++i;
-                    }
-                }
-            }
-        } else {
-            const std::ptrdiff_t length = x.run_length;
-            for (std::ptrdiff_t r = 0; r < rows; ++r) {
-                const std::int32_t* starts = x.starts + r * x.n_runs;
-                const double* values = x.values + r * x.stride;
-                for (std::ptrdiff_t i = 0; i < x.n_runs; ++i)
-                    for (std::ptrdiff_t k = 0; k < length; ++k) {
-                        double* column = out + (starts[i] + k) * out_stride;
-                        const double factor = w[r] * values[i * length + k];
-                        for (std::ptrdiff_t l = k; l < length; ++l)
-                            column[starts[i] + l] += factor * values[i * length + l];
-                        for (std::ptrdiff_t j = i + 1; j < x.n_runs; ++j)
-                            Run<L>(column + starts[j], length) +=
-                                factor * ConstRun<L>(values + j * length, length);
-                    }
-            }
-        }
+        if constexpr (L != Eigen::Dynamic && N != Eigen::Dynamic)
+            sandwich_in_pairs<L, N>(x, rows, w, out, out_stride);
+        else
+            sandwich_row_by_row<L>(x, rows, w, out, out_stride);
     });
 }
 

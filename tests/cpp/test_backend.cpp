@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "check.hpp"
+#include "spikeglm/backend/array_view.hpp"
 #include "spikeglm/backend/kernels.hpp"
 #include "spikeglm/backend/row_pass.hpp"
 #include "spikeglm/backend/workspace.hpp"

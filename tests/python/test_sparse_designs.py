@@ -100,7 +100,7 @@ def test_weights_with_zeros_and_missing_counts(case):
 
 
 @pytest.mark.parametrize("case", ["product", "history between splines", "missing samples"])
-@pytest.mark.parametrize("rows", [slice(100, 3100), slice(None, None, 3), X < 0.4])
+@pytest.mark.parametrize("rows", [slice(100, 3100), slice(None, None, 3), np.arange(N) % 7 < 3])
 def test_rows_of_a_design(case, rows):
     basis, inputs = CASES[case]
     design, features = basis.design(*inputs)[rows], basis.compute_features(*inputs)[rows]
@@ -132,7 +132,7 @@ def test_the_number_of_threads_does_not_change_a_bit(case):
     one, two, five = (fit(design, n_threads=n) for n in (1, 2, 5))
     assert np.array_equal(one.coef_, two.coef_)
     assert np.array_equal(one.coef_, five.coef_)
-    assert np.array_equal(one.predict(design), two.predict(design))
+    assert np.array_equal(one.predict(design), two.predict(design), equal_nan=True)
 
 
 def test_cross_validation():
@@ -160,6 +160,7 @@ def test_a_population():
     np.testing.assert_allclose(lazy.coef_, dense.coef_, rtol=0, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::spikeglm.exceptions.IdentifiabilityWarning")
 def test_places_that_were_never_visited():
     """Their columns are zero in every row: constant, so that their coefficients are zero."""
     basis = BSplineBasis(12, bounds=(0, 1))

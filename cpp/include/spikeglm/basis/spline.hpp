@@ -123,7 +123,11 @@ template <class Family>
 void evaluate_all(const BasisView& basis, double u, double* out) {
     double values[max_spline_order];
     std::int32_t starts[max_spline_order];
-    Family::evaluate_runs(basis, u, values, starts);
+    switch (basis.order) {
+        case 3: Family::template evaluate_runs<3>(basis, u, values, starts); break;
+        case 4: Family::template evaluate_runs<4>(basis, u, values, starts); break;
+        default: Family::template evaluate_runs<0>(basis, u, values, starts);
+    }
     const LocalSupport support = Family::support(basis);
     std::fill_n(out, basis.n_basis_funcs, std::isnan(values[0]) ? nan_value : 0.0);
     for (std::ptrdiff_t i = 0; i < support.n_runs; ++i)
@@ -153,7 +157,7 @@ struct BSpline {
 
     static LocalSupport support(const BasisView& basis) { return {1, basis.order}; }
 
-    template <int Order = 0>
+    template <int Order>
     static void evaluate_runs(const BasisView& basis, double u, double* values,
                               std::int32_t* starts) {
         starts[0] = static_cast<std::int32_t>(spline_detail::evaluate_interval<Order>(
@@ -183,7 +187,7 @@ struct MSpline {
 
     static LocalSupport support(const BasisView& basis) { return {1, basis.order}; }
 
-    template <int Order = 0>
+    template <int Order>
     static void evaluate_runs(const BasisView& basis, double u, double* values,
                               std::int32_t* starts) {
         const std::ptrdiff_t j = spline_detail::evaluate_interval<Order>(
@@ -220,7 +224,7 @@ struct CyclicBSpline {
     /// Of single functions: they wrap in some rows, and every row stores runs of one length.
     static LocalSupport support(const BasisView& basis) { return {basis.order, 1}; }
 
-    template <int Order = 0>
+    template <int Order>
     static void evaluate_runs(const BasisView& basis, double u, double* values,
                               std::int32_t* starts) {
         const std::ptrdiff_t n = basis.n_basis_funcs;
