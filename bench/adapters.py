@@ -99,12 +99,12 @@ def _spikeglm(problem: Problem, X: Any, tolerance: float | None) -> tuple[Array,
     return model.coef_, model.intercept_
 
 
-@peer("sklearn-newton", (*FITS, "tensor"), "sklearn.linear_model")
+@peer("sklearn-newton", FITS, "sklearn.linear_model")
 def sklearn_newton(problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
     return _sklearn("newton-cholesky", problem, tolerance)
 
 
-@peer("sklearn-lbfgs", FITS, "sklearn.linear_model")
+@peer("sklearn-lbfgs", (*FITS, "tensor"), "sklearn.linear_model")
 def sklearn_lbfgs(problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
     return _sklearn("lbfgs", problem, tolerance)
 
