@@ -18,10 +18,36 @@ BoundExpression combine(const BoundExpression& left, const BoundExpression& righ
     return result;
 }
 
+/// A new array for the features, or `given` after a check that they can be written there.
 template <class T>
-py::array features_as(const Design& design, int n_threads) {
-    require_memory(design.rows(), design.cols(), sizeof(T), "an array of features");
-    py::array_t<T> out({design.rows(), design.cols()});
+py::array_t<T> features_in(const Design& design, const py::object& given) {
+    if (given.is_none()) {
+        require_memory(design.rows(), design.cols(), sizeof(T), "an array of features");
+        return py::array_t<T>({design.rows(), design.cols()});
+    }
+    if (!py::isinstance<py::array>(given)) throw py::type_error("`out` must be a numpy array.");
+    const auto array = py::reinterpret_borrow<py::array>(given);
+    const std::string shape =
+        "(" + std::to_string(design.rows()) + ", " + std::to_string(design.cols()) + ")";
+    if (!array.dtype().is(py::dtype::of<T>()) && !array.dtype().equal(py::dtype::of<T>()))
+        throw py::type_error("`out` must have dtype " +
+                             py::str(py::dtype::of<T>()).cast<std::string>() + ", got " +
+                             py::str(array.dtype()).cast<std::string>() + ".");
+    if (array.ndim() != 2 || array.shape(0) != design.rows() || array.shape(1) != design.cols())
+        throw std::invalid_argument("`out` must have shape " + shape + ", got " +
+                                    py::str(array.attr("shape")).cast<std::string>() + ".");
+    constexpr int needed = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_ |
+                           py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+    if ((array.flags() & needed) != needed)
+        throw std::invalid_argument(
+            "`out` must be writeable, aligned and C-contiguous; pass an array made by numpy.empty "
+            "or a numpy.memmap opened for writing.");
+    return py::reinterpret_borrow<py::array_t<T>>(given);
+}
+
+template <class T>
+py::array features_as(const Design& design, int n_threads, const py::object& given) {
+    py::array_t<T> out = features_in<T>(design, given);
     T* data = out.mutable_data();
     const Execution execution = interruptible(n_threads);
     const py::gil_scoped_release release;
@@ -83,33 +109,52 @@ void bind_basis(py::module_& m) {
                                    return std::pair(bound.design->rows(), bound.design->cols());
                                })
         .def("rows", &rows_of)
-        .def("materialise", [](const BoundDesign& bound, bool single_precision, int n_threads) {
-            return single_precision ? features_as<float>(*bound.design, n_threads)
-                                    : features_as<double>(*bound.design, n_threads);
-        });
+        .def(
+            "materialise",
+            [](const BoundDesign& bound, bool single_precision, int n_threads,
+               const py::object& out) {
+                return single_precision ? features_as<float>(*bound.design, n_threads, out)
+                                        : features_as<double>(*bound.design, n_threads, out);
+            },
+            py::arg("single_precision"), py::arg("n_threads"), py::arg("out") = py::none());
 
     m.def("evaluation", [](const Basis& basis, const py::array& input,
                            const std::vector<Bounds>& bounds, double fill_value) {
         return BoundExpression{make_evaluation(basis, matrix_view(input), bounds, fill_value),
                                {input}};
     });
-    m.def("convolution",
-          [](const Filters& filters, const py::array& input, const std::string& causality,
-             bool shift, const std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>>& epochs) {
-              static const std::map<std::string, Causality> known = {
-                  {"causal", Causality::causal},
-                  {"anti-causal", Causality::anti_causal},
-                  {"acausal", Causality::acausal}};
-              if (filters.ndim() != 2) throw std::invalid_argument("a bank of filters is 2-D.");
-              const FilterBank bank{{filters.data(), static_cast<std::size_t>(filters.size())},
-                                    filters.shape(0),
-                                    filters.shape(1)};
-              std::vector<Epoch> ranges;
-              for (const auto& [begin, end] : epochs) ranges.push_back({begin, end});
-              return BoundExpression{make_convolution(bank, matrix_view(input), known.at(causality),
-                                                      shift, std::move(ranges)),
-                                     {input}};
-          });
+    m.def(
+        "convolution",
+        [](const Filters& filters, const py::array& input, const std::string& causality, bool shift,
+           const std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>>& epochs,
+           const std::string& method) {
+            static const std::map<std::string, Causality> causalities = {
+                {"causal", Causality::causal},
+                {"anti-causal", Causality::anti_causal},
+                {"acausal", Causality::acausal}};
+            static const std::map<std::string, ConvolutionMethod> methods = {
+                {"automatic", ConvolutionMethod::automatic},
+                {"direct", ConvolutionMethod::direct},
+                {"copies", ConvolutionMethod::copies},
+                {"events", ConvolutionMethod::events},
+                {"dense", ConvolutionMethod::dense},
+                {"fourier", ConvolutionMethod::fourier}};
+            if (filters.ndim() != 2) throw std::invalid_argument("a bank of filters is 2-D.");
+            const FilterBank bank{{filters.data(), static_cast<std::size_t>(filters.size())},
+                                  filters.shape(0),
+                                  filters.shape(1)};
+            std::vector<Epoch> ranges;
+            for (const auto& [begin, end] : epochs) ranges.push_back({begin, end});
+            const MatrixView view = matrix_view(input);
+            const auto make = [&] {
+                const py::gil_scoped_release release;
+                return make_convolution(bank, view, causalities.at(causality), shift,
+                                        std::move(ranges), methods.at(method));
+            };
+            return BoundExpression{make(), {input}};
+        },
+        py::arg("filters"), py::arg("input"), py::arg("causality"), py::arg("shift"),
+        py::arg("epochs"), py::arg("method") = "automatic");
     m.def("sum_of", [](const BoundExpression& left, const BoundExpression& right) {
         return combine(left, right, make_sum);
     });

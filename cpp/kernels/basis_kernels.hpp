@@ -5,8 +5,5 @@ namespace spikeglm {
 
 void evaluate_basis_kernel(const BasisView& basis, std::ptrdiff_t n, const double* u, double* out,
                            std::ptrdiff_t out_stride);
-void convolve_kernel(const double* kernel, std::ptrdiff_t window, std::ptrdiff_t n_cols,
-                     const double* x, std::ptrdiff_t n_x, std::ptrdiff_t first,
-                     std::ptrdiff_t n_out, std::ptrdiff_t lag, double* out);
 
 }  // namespace spikeglm

@@ -1,5 +1,6 @@
 #include "basis_kernels.hpp"
 #include "block_products.hpp"
+#include "convolution_kernels.hpp"
 #include "pointwise.hpp"
 
 #if defined(_WIN32)
@@ -11,9 +12,18 @@
 extern "C" SPIKEGLM_KERNEL_EXPORT const spikeglm::KernelTable* spikeglm_kernels() {
     using namespace spikeglm;
     static constexpr KernelTable table = {
-        kernel_abi,      SPIKEGLM_LEVEL,   matvec_kernel,       transpose_matvec_kernel,
-        sandwich_kernel, row_terms_kernel, inverse_link_kernel, evaluate_basis_kernel,
-        convolve_kernel,
+        kernel_abi,
+        SPIKEGLM_LEVEL,
+        matvec_kernel,
+        transpose_matvec_kernel,
+        sandwich_kernel,
+        row_terms_kernel,
+        inverse_link_kernel,
+        evaluate_basis_kernel,
+        convolve_events_kernel,
+        convolve_dense_kernel,
+        fft_forward_kernel,
+        fft_filter_kernel,
     };
     return &table;
 }

@@ -14,6 +14,7 @@ from . import (
     exceptions,
     glm,
     goodness_of_fit,
+    identifiability_constraints,
     observation_models,
     regularizer,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "exceptions",
     "glm",
     "goodness_of_fit",
+    "identifiability_constraints",
     "observation_models",
     "regularizer",
     "show_config",

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from . import _core
 from ._links import resolve_link
-from ._timeseries import TimeAxis, common_axis, plain
+from ._timeseries import Axis, common_axis, plain
 from ._validation import (
     FloatArray,
     design_matrix,
@@ -92,7 +92,7 @@ class BaseGLM(RegressorMixin, BaseEstimator):
 
     def _predict_columns(
         self, X: Any, coef: FloatArray, offset: ArrayLike | None
-    ) -> tuple[NDArray[Any], TimeAxis | None]:
+    ) -> tuple[NDArray[Any], Axis | None]:
         """Return means (n_samples, n_neurons) for coefficients (n_features, n_neurons)."""
         matrix, (n_samples, n_features), dtype = rows_of(X)
         if n_features != self.n_features_in_:
@@ -169,6 +169,12 @@ def rows_of(X: Any) -> tuple[Any, tuple[int, int], Any]:
         return X._core, X.shape, X.dtype
     matrix = design_matrix(plain(X))
     return matrix, matrix.shape, np.float32 if matrix.dtype == np.float32 else np.float64
+
+
+def keep_bounds(X: Any) -> None:
+    """Fix the bounds of the basis behind a lazy design, so that later features are on its scale."""
+    if isinstance(X, Design):
+        X.freeze_bounds()
 
 
 def starts_of(

@@ -140,20 +140,27 @@ def real_number(value: Any, name: str) -> float:
     return float(value)
 
 
-def bounds_pair(bounds: Any) -> tuple[float, float] | None:
-    """Return (low, high) as floats, or None."""
+def bounds_ranges(bounds: Any) -> list[tuple[float, float]] | None:
+    """Return bounds as ranges: one for (low, high), one per channel for (n_channels, 2)."""
     if bounds is None:
         return None
     try:
-        low, high = (float(bound) for bound in bounds)
-    except TypeError as error:
+        pairs = list(bounds)
+        pairs = pairs if all(np.ndim(pair) == 1 for pair in pairs) else [pairs]
+        values = [[float(value) for value in pair] for pair in pairs]
+    except (TypeError, ValueError) as error:
         raise TypeError(f"`bounds` must be a pair of numbers, got {bounds!r}.") from error
-    except ValueError as error:
-        raise ValueError(f"`bounds` must be a pair of numbers, got {bounds!r}.") from error
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError(f"`bounds` must be finite, got ({low}, {high}).")
-    if low >= high:
+    if not values or any(len(pair) != 2 for pair in values):
         raise ValueError(
-            f"Lower bound is greater or equal than the upper bound: `bounds` is ({low}, {high})."
+            f"`bounds` must be a pair (low, high), or such a pair per channel, got {bounds!r}."
         )
-    return low, high
+    ranges = [(low, high) for low, high in values]
+    for low, high in ranges:
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise ValueError(f"`bounds` must be finite, got ({low}, {high}).")
+        if low >= high:
+            raise ValueError(
+                "Lower bound is greater or equal than the upper bound: `bounds` is "
+                f"({low}, {high})."
+            )
+    return ranges

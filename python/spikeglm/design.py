@@ -1,58 +1,18 @@
 """Lazy designs: the features of a basis, computed when a fit asks for them."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core
-from ._timeseries import TimeAxis, like_input
+from ._expression import Expression
+from ._timeseries import Axis, like_estimate
+
+if TYPE_CHECKING:
+    from .basis import Basis
 
 __all__ = ["Design"]
-
-
-@dataclass(frozen=True)
-class Term:
-    """One family at work on one input: everything that the core is told, in plain values.
-
-    Evaluated between `bounds`, one (low, high) per channel, or, where `window` is set, convolved
-    epoch by epoch.
-    """
-
-    family: str
-    parameters: dict[str, Any]
-    input: NDArray[Any]
-    bounds: list[tuple[float, float]]
-    fill_value: float = np.nan
-    window: int | None = None
-    epochs: tuple[tuple[int, int], ...] = ()
-
-    def build(self) -> _core.BoundExpression:
-        """Return the expression of the core."""
-        basis = _core.Basis(self.family, **self.parameters)
-        if self.window is not None:
-            filters = basis.filters(self.window)
-            return _core.convolution(filters, self.input, "causal", True, list(self.epochs))
-        bounds = [_core.Bounds(low, high) for low, high in self.bounds]
-        return _core.evaluation(basis, self.input, bounds, self.fill_value)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Sum or product of two expressions."""
-
-    left: "Expression"
-    right: "Expression"
-    product: bool
-
-    def build(self) -> _core.BoundExpression:
-        """Return the expression of the core."""
-        combine = _core.product_of if self.product else _core.sum_of
-        return combine(self.left.build(), self.right.build())
-
-
-Expression = Term | Pair
 
 
 class Design:
@@ -73,13 +33,15 @@ class Design:
         self,
         expression: Expression,
         dtype: DTypeLike,
-        time_axis: TimeAxis | None,
+        time_axis: Axis | None,
         rows: NDArray[np.intp] | None = None,
+        basis: "Basis | None" = None,
     ) -> None:
         self.dtype = np.dtype(dtype)
         self.time_axis = time_axis
         self._expression = expression
         self._rows = rows
+        self._basis = basis
         core = expression.build().design()
         self._core = core if rows is None else core.rows(rows)
 
@@ -102,8 +64,17 @@ class Design:
         """Compute all features."""
         if copy is False:
             raise ValueError("a Design has no array to share; its features are computed.")
-        features = self._core.materialise(self.dtype == np.float32, 0)
+        features = self.materialise()
         return features if dtype is None else features.astype(dtype, copy=False)
+
+    def materialise(self, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Compute all features, into `out` where it is given: see `Basis.compute_features`."""
+        return self._core.materialise(self.dtype == np.float32, 0, out)
+
+    def freeze_bounds(self) -> None:
+        """Make the basis keep the bounds that it had learned for this design."""
+        if self._basis is not None:
+            self._basis._freeze()
 
     def __matmul__(self, coef: ArrayLike) -> Any:
         """Return design @ coef for coef of shape (n_features,) or (n_features, k)."""
@@ -118,11 +89,11 @@ class Design:
             for column in coef.reshape(self.shape[1], -1).T
         ]
         if coef.ndim == 1:
-            return like_input(columns[0], self.time_axis)
+            return like_estimate(columns[0], self.time_axis)
         product = np.empty((self.shape[0], coef.shape[1]))
         for k, column in enumerate(columns):
             product[:, k] = column
-        return like_input(product, self.time_axis)
+        return like_estimate(product, self.time_axis)
 
     def __getitem__(self, key: Any) -> "Design":
         """Return a view of some rows."""
@@ -148,4 +119,4 @@ class Design:
         if index.ndim != 1:
             raise IndexError(f"rows must be selected by a 1-dimensional index, got {index.ndim}-d.")
         axis = self.time_axis.rows(key) if self.time_axis is not None else None
-        return Design(self._expression, self.dtype, axis, index)
+        return Design(self._expression, self.dtype, axis, index, self._basis)

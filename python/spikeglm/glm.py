@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from ._estimator import BaseGLM, InitParams, rows_of, starts_of
+from ._estimator import BaseGLM, InitParams, keep_bounds, rows_of, starts_of
 from ._reports import CONVERGED, warn_about
-from ._timeseries import common_axis, like_input, plain, time_axis
+from ._timeseries import common_axis, like_estimate, plain, time_axis
 from ._validation import FloatArray, target_matrix, target_vector
 from .observation_models import Aggregator
 
@@ -149,6 +149,7 @@ class GLM(BaseGLM):
         self.kkt_ = result.kkt
         self.n_dropped_ = result.n_dropped
         self.n_features_in_ = n_features
+        keep_bounds(X)
         warn_about([result], n_features, [])
         return self
 
@@ -167,7 +168,7 @@ class GLM(BaseGLM):
         """
         self._require_fitted()
         means, axis = self._predict_columns(X, self.coef_[:, None], offset)
-        return like_input(means[:, 0], axis)
+        return like_estimate(means[:, 0], axis)
 
     def score(
         self,
@@ -289,6 +290,7 @@ class PopulationGLM(BaseGLM):
         columns = getattr(y, "columns", None) if time_axis(y) is not None else None
         self._columns = None if columns is None else np.asarray(columns)
         self._metadata = None if columns is None else getattr(y, "metadata", None)
+        keep_bounds(X)
         names = range(n_neurons) if columns is None else columns
         warn_about(results, n_features, list(names))
         return self
@@ -307,7 +309,7 @@ class PopulationGLM(BaseGLM):
         """
         self._require_fitted()
         means, axis = self._predict_columns(X, self.coef_, offset)
-        return like_input(means, axis, self._columns, self._metadata)
+        return like_estimate(means, axis, self._columns, self._metadata)
 
     def score(
         self,

@@ -272,10 +272,11 @@ def test_evaluate_keeps_the_shape(which):
     assert basis.evaluate(x.astype(np.float32)).dtype == np.float64
 
 
-def test_evaluate_without_bounds_uses_the_range_of_its_input():
-    x = np.array([[1.0, 2.0], [3.0, 5.0]])
+def test_evaluate_without_bounds_uses_the_range_of_each_column():
+    x = np.array([[1.0, 2.0], [3.0, 5.0], [2.0, 4.0]])
     found = BSplineBasis(5).evaluate(x)
-    assert_equal_values(found.reshape(-1, 5), b_splines((x.ravel() - 1) / 4, 5, 4))
+    for column, u in enumerate([[0.0, 1.0, 0.5], [0.0, 1.0, 2 / 3]]):
+        assert_equal_values(found[:, column], b_splines(np.array(u), 5, 4))
 
 
 @pytest.mark.parametrize("which", ATOMIC)
@@ -437,8 +438,8 @@ def test_sums_and_products(first, second, n_first, n_second, modes, channels):
         left.reshape(30, channels, n_first, 1) * right.reshape(30, channels, 1, n_second)
     ).reshape(30, -1)
     np.testing.assert_array_equal((a * b).compute_features(x, z), product)
-    assert (a + b).n_basis_functions == n_first + n_second
-    assert (a * b).n_basis_functions == n_first * n_second
+    assert (a + b).n_basis_funcs == n_first + n_second
+    assert (a * b).n_basis_funcs == n_first * n_second
     assert (a + b).n_inputs == (a * b).n_inputs == 2
 
 
@@ -587,7 +588,7 @@ def test_bad_inputs_are_refused():
         basis.compute_features(["a", "b"])
     with pytest.raises(ValueError, match=r"\(3, 0\)"):
         basis.compute_features(np.zeros((3, 0)))
-    with pytest.raises(ValueError, match="2 and 1"):
+    with pytest.raises(ValueError, match=r"\[\(2,\), \(\)\]"):
         (basis * basis).compute_features(np.ones((3, 2)) * [[1], [2], [3]], np.arange(3))
     with pytest.raises(ValueError, match=r"one shape.*\(2, 3\).*\(2, 4\)"):
         (basis + basis).evaluate(np.ones((2, 3)), np.ones((2, 4)))
@@ -658,11 +659,16 @@ def test_bad_parameters_are_refused_with_their_values(which, settings, error, me
         which(**arguments)
 
 
-def test_a_parameter_that_is_set_later_is_checked_when_used():
+def test_a_parameter_that_is_set_later_is_checked_and_the_old_one_kept():
     basis = BSplineBasis(5)
-    basis.set_params(n_basis_funcs=3)
     with pytest.raises(ValueError, match=r"\(4\).*\(3\)"):
-        basis.compute_features(np.arange(9.0))
+        basis.set_params(n_basis_funcs=3)
+    with pytest.raises(ValueError, match=r"\(4\).*\(3\)"):
+        basis.n_basis_funcs = 3
+    with pytest.raises(ValueError, match=r"`order` \(7\)"):
+        basis.set_params(bounds=(0, 1), order=7)
+    assert basis.get_params() == BSplineBasis(5).get_params() | {"fill_value": basis.fill_value}
+    assert basis.set_params(n_basis_funcs=9, order=7).order == 7
 
 
 def test_an_allocation_that_cannot_fit_says_how_large():

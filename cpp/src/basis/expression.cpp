@@ -26,7 +26,27 @@ public:
         right_->fill(first, count, out + left_->n_features(), stride, workspace);
     }
 
+    [[nodiscard]] std::ptrdiff_t write_rows() const override {
+        return std::max(left_->write_rows(), right_->write_rows());
+    }
+
+    void write(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
+               Workspace& workspace) const override {
+        write_in_steps(*left_, first, count, out, stride, workspace);
+        write_in_steps(*right_, first, count, out + left_->n_features(), stride, workspace);
+    }
+
 private:
+    static void write_in_steps(const Expression& term, std::ptrdiff_t first, std::ptrdiff_t count,
+                               double* out, std::ptrdiff_t stride, Workspace& workspace) {
+        for (std::ptrdiff_t done = 0; done < count;) {
+            const std::ptrdiff_t step = term.write_rows() - (first + done) % term.write_rows();
+            const std::ptrdiff_t n = std::min(step, count - done);
+            term.write(first + done, n, out + done * stride, stride, workspace);
+            done += n;
+        }
+    }
+
     ExpressionPtr left_, right_;
 };
 

@@ -5,7 +5,16 @@
 #include <string>
 #include <utility>
 
+#include "spikeglm/backend/threads.hpp"
+
 namespace spikeglm {
+
+void Design::write(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
+                   Workspace::Frame& frame) const {
+    const RowBlock rows = block(first, count, frame);
+    for (std::ptrdiff_t r = 0; r < count; ++r)
+        std::copy_n(rows.data + r * rows.stride, rows.cols, out + r * stride);
+}
 
 RowBlock DenseDesign::block(std::ptrdiff_t first, std::ptrdiff_t count,
                             Workspace::Frame& frame) const {
@@ -77,26 +86,40 @@ RowBlock RowSubset::block(std::ptrdiff_t first, std::ptrdiff_t count,
 
 namespace {
 
-template <class T>
-void materialise_as(const Design& design, T* out, const Execution& execution) {
-    const std::ptrdiff_t cols = design.cols();
-    for_each_block(
-        RowPlan::make(design.rows(), cols), execution,
-        [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t count, Workspace::Frame& frame) {
-            const RowBlock block = design.block(first, count, frame);
-            for (std::ptrdiff_t r = 0; r < count; ++r)
-                std::copy_n(block.data + r * block.stride, cols, out + (first + r) * cols);
-        });
+/// Calls body(first, count, frame) for steps of the rows. Contiguous runs of steps are tasks.
+template <class Body>
+void for_each_step(const Design& design, const Execution& execution, const Body& body) {
+    const std::ptrdiff_t step = design.write_rows();
+    const std::ptrdiff_t n_steps = (design.rows() + step - 1) / step;
+    const std::ptrdiff_t n_tasks = std::min<std::ptrdiff_t>(n_steps, 32);
+    run_tasks(n_tasks, execution, [&](std::ptrdiff_t task, const Monitor& poll) {
+        Workspace workspace;
+        for (std::ptrdiff_t i = task * n_steps / n_tasks; i < (task + 1) * n_steps / n_tasks; ++i) {
+            poll();
+            Workspace::Frame frame(workspace);
+            body(i * step, std::min(step, design.rows() - i * step), frame);
+        }
+    });
 }
 
 }  // namespace
 
 void materialise(const Design& design, double* out, const Execution& execution) {
-    materialise_as(design, out, execution);
+    const std::ptrdiff_t cols = design.cols();
+    for_each_step(design, execution,
+                  [&](std::ptrdiff_t first, std::ptrdiff_t count, Workspace::Frame& frame) {
+                      design.write(first, count, out + first * cols, cols, frame);
+                  });
 }
 
 void materialise(const Design& design, float* out, const Execution& execution) {
-    materialise_as(design, out, execution);
+    const std::ptrdiff_t cols = design.cols();
+    for_each_step(design, execution,
+                  [&](std::ptrdiff_t first, std::ptrdiff_t count, Workspace::Frame& frame) {
+                      double* rows = frame.take(count * cols);
+                      design.write(first, count, rows, cols, frame);
+                      std::copy_n(rows, count * cols, out + first * cols);
+                  });
 }
 
 }  // namespace spikeglm

@@ -31,6 +31,12 @@ struct BasisView {
     std::ptrdiff_t table_size = 0;
 };
 
+/// Rows that convolve_dense computes at a time.
+inline constexpr std::ptrdiff_t dense_tile_rows = 32;
+
+/// Transforms that the Fourier kernels carry out at once.
+inline constexpr int fft_lanes = 4;
+
 inline constexpr unsigned kernel_abi = 1;
 
 struct KernelTable {
@@ -65,12 +71,28 @@ struct KernelTable {
     void (*evaluate_basis)(const BasisView& basis, std::ptrdiff_t n, const double* u, double* out,
                            std::ptrdiff_t out_stride);
 
-    /// Causal convolution: out[r * n_cols + c] += sum_k kernel[k * n_cols + c] x[r - lag - k] over
-    /// the `window` rows k of the kernel bank and over 0 <= r - lag - k < n_x, for r in
-    /// [first, first + n_out). The order of the sum is that of x, whatever `first` is.
-    void (*convolve)(const double* kernel, std::ptrdiff_t window, std::ptrdiff_t n_cols,
-                     const double* x, std::ptrdiff_t n_x, std::ptrdiff_t first,
-                     std::ptrdiff_t n_out, std::ptrdiff_t lag, double* out);
+    /// Valid convolution: out[r * n_cols + c] += sum_k kernel[k * n_cols + c] x[r + window - 1 - k]
+    /// over the `window` rows k of the kernel bank, for r < n_out; x holds n_out + window - 1
+    /// samples. Costs nothing but a scan for samples that are zero; a sum runs over x in order.
+    void (*convolve_events)(const double* kernel, std::ptrdiff_t window, std::ptrdiff_t n_cols,
+                            const double* x, std::ptrdiff_t n_out, double* out);
+
+    /// The same sums, over k in order, written with `out_stride` from row to row. Reads x up to
+    /// n_out rounded up to dense_tile_rows, plus window - 1.
+    void (*convolve_dense)(const double* kernel, std::ptrdiff_t window, std::ptrdiff_t n_cols,
+                           const double* x, std::ptrdiff_t n_out, double* out,
+                           std::ptrdiff_t out_stride);
+
+    /// In place, `fft_lanes` discrete Fourier transforms of `size` points, a power of two. Point i
+    /// holds the real parts of all lanes and then their imaginary parts. The result lies in the
+    /// order in which decimation in frequency leaves it. `twiddles`: (cos, -sin)(2 pi m / size) for
+    /// m < size.
+    void (*fft_forward)(std::ptrdiff_t size, const double* twiddles, double* data);
+
+    /// Writes the inverse transforms, times `size`, of data times `spectrum`, both in the order of
+    /// fft_forward; the spectrum has one complex number per point, for all lanes.
+    void (*fft_filter)(std::ptrdiff_t size, const double* twiddles, const double* spectrum,
+                       const double* data, double* out);
 };
 
 }  // namespace spikeglm

@@ -64,6 +64,14 @@ public:
     /// Writes rows [first, first + count), `stride` doubles apart.
     virtual void fill(std::ptrdiff_t first, std::ptrdiff_t count, double* out,
                       std::ptrdiff_t stride, Workspace& workspace) const = 0;
+
+    /// When all rows are wanted they are written by `write`, which may compute them in another way
+    /// than block by block, with other rounding; best `write_rows` at a time from a multiple of it.
+    [[nodiscard]] virtual std::ptrdiff_t write_rows() const { return block_rows; }
+    virtual void write(std::ptrdiff_t first, std::ptrdiff_t count, double* out,
+                       std::ptrdiff_t stride, Workspace& workspace) const {
+        fill(first, count, out, stride, workspace);
+    }
 };
 
 using ExpressionPtr = std::shared_ptr<const Expression>;
@@ -94,15 +102,30 @@ enum class Causality {
     acausal       ///< around the sample
 };
 
+enum class ConvolutionMethod {
+    automatic,  ///< the cheapest of all
+    direct,     ///< the cheapest that does not transform
+    copies,     ///< lagged copies, for filters that are the identity matrix
+    events,     ///< adds filters at the samples that are not zero
+    dense,      ///< a matrix product of shifted inputs and filters
+    fourier     ///< overlap-save for all rows at once; single blocks are computed directly
+};
+
 /// Convolution of each column with each filter of the bank K, epoch by epoch. With the "valid" sums
 ///   c[t] = sum_{k < window_size} K[k] x[t + window_size - 1 - k]
 /// the rows of an epoch are c, padded with window_size - 1 rows of NaN: before c (causal), after it
 /// (anti-causal), or (window_size - 1) / 2 of them before and the others after (acausal). With
 /// `shift`, which acausal does not allow, the rows then move one sample away from the window, so
 /// that no sample sees itself: causal X[t] = sum_k K[k] x[t - 1 - k]. Epochs are sorted and
-/// disjoint; rows outside all of them are NaN. The filters are copied.
+/// disjoint; rows outside all of them are NaN. The filters are copied. A NaN in a channel makes all
+/// functions of that channel NaN in the rows whose window holds it, and no others. Throws
+/// std::invalid_argument for an infinity in the input or a filter that is not finite.
+///
+/// The sums are exact to 1e-12 sum_k |K[k]| max |x|. What computes them is chosen once, by the cost
+/// for the whole input: src/basis/convolution_cost.hpp.
 ExpressionPtr make_convolution(const FilterBank& filters, const MatrixView& input,
-                               Causality causality, bool shift, std::vector<Epoch> epochs);
+                               Causality causality, bool shift, std::vector<Epoch> epochs,
+                               ConvolutionMethod method = ConvolutionMethod::automatic);
 
 /// The usual history: causal and shifted, with a basis as filters.
 inline ExpressionPtr make_convolution(const Basis& basis, const MatrixView& input,
@@ -123,6 +146,11 @@ public:
     [[nodiscard]] std::ptrdiff_t cols() const override { return root_->n_features(); }
     [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
                                  Workspace::Frame& frame) const override;
+    [[nodiscard]] std::ptrdiff_t write_rows() const override { return root_->write_rows(); }
+    void write(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
+               Workspace::Frame& frame) const override {
+        root_->write(first, count, out, stride, frame.workspace());
+    }
 
 private:
     ExpressionPtr root_;

@@ -23,6 +23,12 @@ public:
     /// written to memory taken from `frame`. NaN mark rows without features.
     [[nodiscard]] virtual RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
                                          Workspace::Frame& frame) const = 0;
+
+    /// Writes rows [first, first + count), `stride` doubles apart; best `write_rows` at a time from
+    /// a multiple of it. Designs that compute their rows write them here without a copy between.
+    [[nodiscard]] virtual std::ptrdiff_t write_rows() const { return block_rows; }
+    virtual void write(std::ptrdiff_t first, std::ptrdiff_t count, double* out,
+                       std::ptrdiff_t stride, Workspace::Frame& frame) const;
 };
 
 /// A matrix in memory, any element type and strides. Rows of aligned float64 are not copied.
