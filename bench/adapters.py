@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, reduce
+from inspect import signature
 from operator import mul
 from typing import Any
 
@@ -211,10 +212,9 @@ def spikeglm_features(problem: Problem, tolerance: float | None) -> Array:
 def spikeglm_out(problem: Problem, tolerance: float | None) -> Array:
     """Into memory that the caller has at hand."""
     basis, out = _spikeglm_basis(problem), _at_hand(len(problem.X), problem.n_features)
-    try:
-        return basis.compute_features(*problem.inputs, out=out)[problem.window_size :]
-    except TypeError as error:
-        raise NotImplementedError("this spikeglm has no `out`") from error
+    if "out" not in signature(basis.compute_features).parameters:
+        raise NotImplementedError("this spikeglm has no `out`")
+    return basis.compute_features(*problem.inputs, out=out)[problem.window_size :]
 
 
 def _spikeglm_basis(problem: Problem) -> Any:

@@ -81,7 +81,8 @@ def main(name: str, folder: Path, n_threads: int) -> None:
             answer(not_applicable=str(error))
             continue
         except Exception as error:  # a contender that fails is a result
-            answer(error=f"{type(error).__name__}: {error}")
+            first_line = next(iter(str(error).splitlines()), "")
+            answer(error=f"{type(error).__name__}: {first_line}")
             continue
         ended = time.monotonic()
         memory = peak_bytes() - baseline
