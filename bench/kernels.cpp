@@ -60,7 +60,8 @@ void line(const std::string& name, double seconds, Index items, double flops, do
 
 void time_products(Index cols) {
     const Vector x = random_vector(rows * cols, -1.0, 1.0);
-    const RowBlock block{x.data(), rows, cols, cols};
+    const RowPart part = RowPart::dense(x.data(), cols, cols);
+    const RowBlock block{rows, cols, &part, 1};
     const double elements = static_cast<double>(rows * cols);
     const std::string size = ", p = " + std::to_string(cols);
 
@@ -113,20 +114,29 @@ void time_row_terms() {
 }
 
 void time_bases() {
-    constexpr Index n_basis_funcs = 10;
     const Vector u = random_vector(rows, 0.0, 1.0);
-    Vector out(static_cast<std::size_t>(rows * n_basis_funcs));
+    Vector out(static_cast<std::size_t>(rows * 10));
     BasisParameters parameters;
-    parameters.n_basis_funcs = n_basis_funcs;
+    parameters.decay_rates = random_vector(10, 0.0, 10.0);
+    parameters.mixing = random_vector(100, -1.0, 1.0);
     for_each_type<BasisFamilies>([&]<class Family>(int family) {
+        const Index n_basis_funcs = std::is_same_v<Family, Identity> ? 1 : 10;
+        parameters.n_basis_funcs = n_basis_funcs;
         const Vector numbers = Family::prepare(parameters);
         const BasisView basis{family, n_basis_funcs, parameters.order, numbers.data(),
                               static_cast<Index>(numbers.size())};
-        line("evaluate_basis " + std::string(Family::name) + ", 10", seconds_of([&] {
+        const std::string name = std::string(Family::name) + ", " + std::to_string(n_basis_funcs);
+        line("evaluate_basis " + name, seconds_of([&] {
                  kernels().evaluate_basis(basis, rows, u.data(), out.data(), n_basis_funcs);
              }),
              rows, 0.0, 8.0 * static_cast<double>(rows * (n_basis_funcs + 1)));
     });
+    const Vector frequencies = {1.0, 2.0, 3.0, 4.0, 5.0};
+    const Period period;
+    line("fourier, 5 waves", seconds_of([&] {
+             kernels().fourier({1, 5, frequencies.data()}, &period, rows, u.data(), out.data(), 10);
+         }),
+         rows, 0.0, 8.0 * static_cast<double>(rows * 11));
 }
 
 void time_convolution() {

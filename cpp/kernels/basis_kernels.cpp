@@ -3,23 +3,103 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
+#include "packet.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/basis/all.hpp"
+#include "spikeglm/basis/circle.hpp"
 
 namespace spikeglm {
+namespace {
+
+using math::Packet;
+using math::packet_size;
+
+/// What fills up the last packet: inside the domain of every family.
+constexpr double inert = 0.5;
+
+/// Writes columns of packets to rows; `count` rows, at most packet_size.
+void store_rows(const std::vector<Packet>& columns, std::ptrdiff_t count, double* out,
+                std::ptrdiff_t out_stride) {
+    const auto n = static_cast<std::ptrdiff_t>(columns.size());
+    for (std::ptrdiff_t r = 0; r < std::min<std::ptrdiff_t>(count, packet_size); ++r)
+        for (std::ptrdiff_t j = 0; j < n; ++j)
+            out[r * out_stride + j] = columns[static_cast<std::size_t>(j)].lanes[r];
+}
+
+/// The number of periods from the lower bound to x as a sum of two: `high` without its whole part
+/// and rounded to 26 bits, so that products with frequencies are exact, and what remains.
+struct Turns {
+    Packet high, low;
+};
+
+Turns turns_of(const Packet& x, const Period& period) {
+    using math::nearest;
+    const Packet scaled = Packet(period.scale) * x;
+    const Packet low(period.low);
+    const Packet head(period.head);
+    const Packet tail(period.tail);
+    const Packet width = head + tail;
+    const Packet distance = scaled - low;
+    // What rounding took from the difference (Knuth's sum of two).
+    const Packet back = distance - scaled;
+    const Packet lost = (scaled - (distance - back)) - (low + back);
+    const Packet quotient = distance / width;
+    const Packet whole = nearest(quotient);
+    const Packet high = Packet(0x1p-26) * nearest(Packet(0x1p26) * (quotient - whole));
+    const Packet rest = distance - whole * head - whole * tail - high * head - high * tail + lost;
+    return {high, rest / width};
+}
+
+}  // namespace
 
 void evaluate_basis_kernel(const BasisView& basis, std::ptrdiff_t n, const double* u, double* out,
                            std::ptrdiff_t out_stride) {
     with_type<BasisFamilies>(basis.family, [&]<class Family>() {
-        for (std::ptrdiff_t r = 0; r < n; ++r) {
-            double* row = out + r * out_stride;
-            if (std::isnan(u[r]))
-                std::fill_n(row, basis.n_basis_funcs, std::numeric_limits<double>::quiet_NaN());
-            else
-                Family::evaluate(basis, u[r], row);
+        if constexpr (requires(Packet x) { Family::evaluate(basis, x, &x); }) {
+            std::vector<Packet> values(static_cast<std::size_t>(basis.n_basis_funcs));
+            for (std::ptrdiff_t i = 0; i < n; i += packet_size) {
+                Family::evaluate(basis, math::load(u + i, n - i, inert), values.data());
+                store_rows(values, n - i, out + i * out_stride, out_stride);
+            }
+        } else {
+            for (std::ptrdiff_t r = 0; r < n; ++r)
+                Family::evaluate(basis, u[r], out + r * out_stride);
         }
+        for (std::ptrdiff_t r = 0; r < n; ++r)
+            if (std::isnan(u[r]))
+                std::fill_n(out + r * out_stride, basis.n_basis_funcs,
+                            std::numeric_limits<double>::quiet_NaN());
     });
+}
+
+void fourier_kernel(const WavesView& waves, const Period* periods, std::ptrdiff_t n,
+                    const double* x, double* out, std::ptrdiff_t out_stride) {
+    std::vector<Turns> turns(static_cast<std::size_t>(waves.n_inputs));
+    std::vector<Packet> columns;
+    for (std::ptrdiff_t i = 0; i < n; i += packet_size) {
+        for (std::ptrdiff_t d = 0; d < waves.n_inputs; ++d)
+            turns[static_cast<std::size_t>(d)] =
+                turns_of(math::load(x + d * n + i, n - i, inert), periods[d]);
+        columns.resize(static_cast<std::size_t>(waves.n_waves));
+        for (std::ptrdiff_t k = 0; k < waves.n_waves; ++k) {
+            Packet high(0.0);
+            Packet low(0.0);
+            bool varies = false;
+            for (std::ptrdiff_t d = 0; d < waves.n_inputs; ++d) {
+                const double frequency = waves.frequencies[d * waves.n_waves + k];
+                const Turns& u = turns[static_cast<std::size_t>(d)];
+                high = high + Packet(frequency) * u.high;
+                low = low + Packet(frequency) * u.low;
+                varies = varies || frequency != 0.0;
+            }
+            const auto wave = cos_sin(high - nearest(high) + low);
+            columns[static_cast<std::size_t>(k)] = wave.cos;
+            if (varies) columns.push_back(wave.sin);
+        }
+        store_rows(columns, n - i, out + i * out_stride, out_stride);
+    }
 }
 
 }  // namespace spikeglm

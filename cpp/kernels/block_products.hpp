@@ -9,5 +9,8 @@ void transpose_matvec_kernel(const RowBlock& x, const double* d, std::ptrdiff_t 
                              std::ptrdiff_t n_problems, double* out, std::ptrdiff_t out_stride);
 void sandwich_kernel(const RowBlock& x, const double* w, double* out, std::ptrdiff_t out_stride,
                      double* scratch);
+void multiply_kernel(const RowPart& left, const RowPart& right, std::ptrdiff_t channels,
+                     std::ptrdiff_t rows, double* values, std::ptrdiff_t stride,
+                     std::int32_t* starts);
 
 }  // namespace spikeglm

@@ -10,7 +10,7 @@ namespace spikeglm {
 namespace {
 
 using math::packet_size;
-using Row = Eigen::Map<const math::Packet::Lanes>;
+using Row = Eigen::Map<const math::Lanes>;
 
 /// Whether eight numbers are all zero, of either sign.
 bool all_zero(const double* x) {
@@ -27,14 +27,14 @@ void dense_columns(const double* kernel, std::ptrdiff_t window, std::ptrdiff_t n
     constexpr std::ptrdiff_t tile = n_packets * packet_size;
     static_assert(dense_tile_rows % tile == 0);
     for (std::ptrdiff_t r = 0; r < n_out; r += tile) {
-        math::Packet::Lanes sums[n_packets][n_filters];
+        math::Lanes sums[n_packets][n_filters];
         for (auto& packet : sums)
             for (auto& sum : packet) sum.setZero();
         for (std::ptrdiff_t k = 0; k < window; ++k) {
             const double* source = x + r + window - 1 - k;
             const double* weights = kernel + k * n_cols;
             for (int p = 0; p < n_packets; ++p) {
-                const math::Packet::Lanes values = Row(source + p * packet_size);
+                const math::Lanes values = Row(source + p * packet_size);
                 for (int f = 0; f < n_filters; ++f) sums[p][f] += weights[f] * values;
             }
         }

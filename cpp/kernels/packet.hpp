@@ -4,19 +4,38 @@
 /// refer to temporaries do not mix with generic code) and overloads do not compete with Eigen's.
 
 #include <Eigen/Core>
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 
 namespace spikeglm::math {
 
 inline constexpr int packet_size = 8;
+using Lanes = Eigen::Array<double, packet_size, 1>;
 
+/// Applies `f` to the vector registers that make up arrays of lanes. Eigen's own comparisons and
+/// selections of arrays go through bool, lane by lane.
+template <class F, class... Arrays>
+Lanes by_register(F&& f, const Arrays&... arrays) {
+    using Traits = Eigen::internal::packet_traits<double>;
+    using Register = Traits::type;
+    Lanes result;
+    for (int i = 0; i < packet_size; i += Traits::size)
+        Eigen::internal::pstore(result.data() + i,
+                                f(Eigen::internal::pload<Register>(arrays.data() + i)...));
+    return result;
+}
+
+/// Per lane all bits set, where a condition holds, or none.
 struct Mask {
-    Eigen::Array<bool, packet_size, 1> lanes;
-    friend Mask operator&&(const Mask& a, const Mask& b) { return {a.lanes && b.lanes}; }
+    Lanes lanes;
+    friend Mask operator&&(const Mask& a, const Mask& b) {
+        return {by_register([](auto x, auto y) { return Eigen::internal::pand(x, y); }, a.lanes,
+                            b.lanes)};
+    }
 };
 
 struct Packet {
-    using Lanes = Eigen::Array<double, packet_size, 1>;
     Lanes lanes;
 
     Packet() = default;
@@ -29,36 +48,87 @@ struct Packet {
     friend Packet operator*(const Packet& a, const Packet& b) { return Packet(a.lanes * b.lanes); }
     friend Packet operator/(const Packet& a, const Packet& b) { return Packet(a.lanes / b.lanes); }
     friend Packet operator-(const Packet& a) { return Packet(-a.lanes); }
-    friend Mask operator<(const Packet& a, const Packet& b) { return {a.lanes < b.lanes}; }
-    friend Mask operator>(const Packet& a, const Packet& b) { return {a.lanes > b.lanes}; }
-    friend Mask operator>=(const Packet& a, const Packet& b) { return {a.lanes >= b.lanes}; }
-    friend Mask operator==(const Packet& a, const Packet& b) { return {a.lanes == b.lanes}; }
-    friend Mask operator!=(const Packet& a, const Packet& b) { return {a.lanes != b.lanes}; }
+    friend Mask operator<(const Packet& a, const Packet& b) {
+        return {by_register([](auto x, auto y) { return Eigen::internal::pcmp_lt(x, y); }, a.lanes,
+                            b.lanes)};
+    }
+    friend Mask operator>(const Packet& a, const Packet& b) { return b < a; }
+    friend Mask operator>=(const Packet& a, const Packet& b) {
+        return {by_register([](auto x, auto y) { return Eigen::internal::pcmp_le(y, x); }, a.lanes,
+                            b.lanes)};
+    }
+    friend Mask operator==(const Packet& a, const Packet& b) {
+        return {by_register([](auto x, auto y) { return Eigen::internal::pcmp_eq(x, y); }, a.lanes,
+                            b.lanes)};
+    }
+    friend Mask operator!=(const Packet& a, const Packet& b) {
+        return {by_register(
+            [](auto x, auto y) {
+                return Eigen::internal::pandnot(Eigen::internal::ptrue(x),
+                                                Eigen::internal::pcmp_eq(x, y));
+            },
+            a.lanes, b.lanes)};
+    }
 };
 
 inline Packet select(const Mask& condition, const Packet& a, const Packet& b) {
-    return Packet(condition.lanes.select(a.lanes, b.lanes));
+    return Packet(
+        by_register([](auto m, auto x, auto y) { return Eigen::internal::pselect(m, x, y); },
+                    condition.lanes, a.lanes, b.lanes));
 }
 
 inline Packet abs(const Packet& x) { return Packet(x.lanes.abs()); }
+inline Packet min(const Packet& a, const Packet& b) { return Packet(a.lanes.min(b.lanes)); }
+/// The nearest integer, the even one of two.
+inline Packet nearest(const Packet& x) { return Packet(x.lanes.rint()); }
+
+/// Takes the lanes in which Eigen's vector function is exact to rounding from it, and the others
+/// from the library function: what is in one lane never decides about another.
+template <class F>
+Packet with_exceptions(const Mask& usual, const Packet& fast, const Packet& x, F library) {
+    const Packet one = select(usual, Packet(1.0), Packet(0.0));
+    if (one.lanes.sum() == packet_size) [[likely]]
+        return fast;
+    return select(usual, fast, Packet(x.lanes.unaryExpr(library)));
+}
 
 /// Eigen's vector exp clamps its argument; outside the range in which it is exact to rounding the
 /// library function gives zero, subnormal numbers and infinity as they should be.
 inline Packet exp(const Packet& x) {
-    if ((x.lanes.abs() < 708.0).all()) [[likely]]
-        return Packet(x.lanes.exp());
-    return Packet(x.lanes.unaryExpr([](double v) { return std::exp(v); }));
+    return with_exceptions(abs(x) < Packet(708.0), Packet(x.lanes.exp()), x,
+                           [](double v) { return std::exp(v); });
 }
 
 /// As exp: zero, negative, subnormal and non-finite numbers are left to the library function.
 inline Packet log(const Packet& x) {
-    if ((x.lanes > 1e-300 && x.lanes < 1e300).all()) [[likely]]
-        return Packet(x.lanes.log());
-    return Packet(x.lanes.unaryExpr([](double v) { return std::log(v); }));
+    return with_exceptions(x > Packet(1e-300) && x < Packet(1e300), Packet(x.lanes.log()), x,
+                           [](double v) { return std::log(v); });
 }
 
+/// With w = 1 + x rounded: log(w) plus, to first order, what rounding took from w, (x - (w - 1)) /
+/// w. Exact to rounding, however small x is. Where w - 1 is x nothing was taken (x may be -1 or
+/// inf).
 inline Packet log1p(const Packet& x) {
-    return Packet(x.lanes.unaryExpr([](double v) { return std::log1p(v); }));
+    const Packet w = Packet(1.0) + x;
+    const Packet back = w - Packet(1.0);
+    return Packet(w.lanes.log()) + select(back == x, Packet(0.0), (x - back) / w);
+}
+
+/// Loads up to packet_size values; the rest is filled, so that every row takes the same path
+/// wherever it stands in a block.
+inline Packet load(const double* source, std::ptrdiff_t count, double fill) {
+    Packet packet(fill);
+    if (count >= packet_size)
+        packet.lanes = Lanes::Map(source);
+    else
+        packet.lanes.head(count) = Eigen::ArrayXd::Map(source, count);
+    return packet;
+}
+
+inline void store(const Packet& packet, std::ptrdiff_t count, double* target) {
+    std::memcpy(
+        target, packet.lanes.data(),
+        static_cast<std::size_t>(std::min<std::ptrdiff_t>(count, packet_size)) * sizeof(double));
 }
 
 }  // namespace spikeglm::math

@@ -1,8 +1,5 @@
 #include "pointwise.hpp"
 
-#include <algorithm>
-#include <cstring>
-
 #include "packet.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/glm/inverse_link.hpp"
@@ -12,25 +9,9 @@
 namespace spikeglm {
 namespace {
 
+using math::load;
 using math::Packet;
 using math::packet_size;
-
-/// Loads up to packet_size values; the rest is filled, so that every row takes the same path
-/// wherever it stands in a block.
-Packet load(const double* source, std::ptrdiff_t count, double fill) {
-    Packet packet(fill);
-    if (count >= packet_size)
-        packet.lanes = Packet::Lanes::Map(source);
-    else
-        packet.lanes.head(count) = Eigen::ArrayXd::Map(source, count);
-    return packet;
-}
-
-void store(const Packet& packet, std::ptrdiff_t count, double* target) {
-    std::memcpy(
-        target, packet.lanes.data(),
-        static_cast<std::size_t>(std::min<std::ptrdiff_t>(count, packet_size)) * sizeof(double));
-}
 
 /// What fills up the last packet: inside the domain of every model and link, and without weight.
 constexpr double inert = 1.0;
@@ -38,7 +19,7 @@ constexpr double inert = 1.0;
 template <class Model, class Link, Curvature curvature>
 double row_terms_loop(std::ptrdiff_t n, const double* y, const double* eta, const double* weight,
                       double* d1, double* d2) {
-    Packet::Lanes total = Packet::Lanes::Zero();
+    math::Lanes total = math::Lanes::Zero();
     for (std::ptrdiff_t i = 0; i < n; i += packet_size) {
         const std::ptrdiff_t count = n - i;
         const auto t =

@@ -1,6 +1,7 @@
 #include "basis_kernels.hpp"
 #include "block_products.hpp"
 #include "convolution_kernels.hpp"
+#include "local_basis.hpp"
 #include "pointwise.hpp"
 
 #if defined(_WIN32)
@@ -20,6 +21,9 @@ extern "C" SPIKEGLM_KERNEL_EXPORT const spikeglm::KernelTable* spikeglm_kernels(
         row_terms_kernel,
         inverse_link_kernel,
         evaluate_basis_kernel,
+        evaluate_runs_kernel,
+        multiply_kernel,
+        fourier_kernel,
         convolve_events_kernel,
         convolve_dense_kernel,
         fft_forward_kernel,

@@ -9,6 +9,7 @@ The modules that most work starts from:
 
 from . import (
     basis,
+    convolve,
     datasets,
     design,
     exceptions,
@@ -17,6 +18,7 @@ from . import (
     identifiability_constraints,
     observation_models,
     regularizer,
+    utils,
 )
 from ._config import show_config
 from ._version import __version__
@@ -24,6 +26,7 @@ from ._version import __version__
 __all__ = [
     "__version__",
     "basis",
+    "convolve",
     "datasets",
     "design",
     "exceptions",
@@ -33,4 +36,5 @@ __all__ = [
     "observation_models",
     "regularizer",
     "show_config",
+    "utils",
 ]

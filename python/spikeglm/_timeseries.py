@@ -126,9 +126,10 @@ class FrameAxis:
             {name: flat[:, i] for i, name in enumerate(names)},
             backend=self.backend,  # type: ignore[arg-type]
         )
+        native = frame.to_native()
         if self.index is not None:
-            frame = narwhals.maybe_set_index(frame, index=self.index)
-        return frame.to_native()
+            native.index = self.index
+        return native
 
 
 def _package(values: Any) -> str:
@@ -156,11 +157,7 @@ def _sample_dim(values: Any) -> str:
 
 def plain(values: Any) -> Any:
     """Return the data of a labelled series, samples first; other values as they are."""
-    if (
-        hasattr(values, "count")
-        and hasattr(values, "time_support")
-        and not hasattr(values, "values")
-    ):
+    if _package(values) == "pynapple" and type(values).__name__ in ("Ts", "TsGroup"):
         raise TypeError(
             f"a {type(values).__name__} holds event times, not samples: bin it first, with "
             "`.count(bin_size)`."

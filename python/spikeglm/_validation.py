@@ -52,8 +52,9 @@ def numeric_array(values: Any, name: str) -> NDArray[Any]:
             raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}: {error}") from None
     if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
         array = array.astype(np.float64)
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.byteorder in "<>":  # spelled out, even where it is that of the machine
+        native = array.dtype.newbyteorder("=")
+        array = array.view(native) if array.dtype.isnative else array.astype(native)
     return array
 
 
@@ -131,6 +132,23 @@ def whole_number(value: Any, name: str, smallest: int) -> int:
             f"`{name}` must be an integer from {smallest} to {2**31 - 1}, got {value!r}."
         )
     return int(value)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is an integer by type; True and False are not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def non_negative_axis(axis: Any, ndim: int, name: str) -> int:
+    """Return `axis` as int, an existing dimension counted from the first."""
+    if not is_whole(axis) or axis < 0:
+        raise ValueError(f"`axis` must be a non negative integer, got {axis!r}.")
+    if axis >= ndim:
+        raise ValueError(
+            f"`axis` must be smaller than the number of dimensions of {name}, got axis {axis} for "
+            f"{ndim} dimension(s)."
+        )
+    return int(axis)
 
 
 def real_number(value: Any, name: str) -> float:

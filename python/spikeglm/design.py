@@ -69,7 +69,8 @@ class Design:
 
     def materialise(self, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Compute all features, into `out` where it is given: see `Basis.compute_features`."""
-        return self._core.materialise(self.dtype == np.float32, 0, out)
+        dtype = self.dtype if out is None else getattr(out, "dtype", self.dtype)
+        return self._core.materialise(dtype == np.float32, 0, out)
 
     def freeze_bounds(self) -> None:
         """Make the basis keep the bounds that it had learned for this design."""

@@ -202,7 +202,8 @@ TEST("block products agree with plain loops") {
                                        std::to_string(problems) + " problems";
                     const Index stride = cols + gap;
                     const Vector data = random_vector(rows * stride, 1);
-                    const RowBlock x{data.data(), rows, cols, stride};
+                    const RowPart part = RowPart::dense(data.data(), cols, stride);
+                    const RowBlock x{rows, cols, &part, 1};
                     const auto entry = [&](Index r, Index c) { return data[at(r * stride + c)]; };
                     const Index long_rows = rows + 2;
                     const Index long_cols = cols + 1;
@@ -244,7 +245,8 @@ TEST("the sandwich agrees with plain loops, negative weights included") {
             const Vector before = random_vector(out_stride * cols, 8);
             Vector out = before;
             Vector scratch(at(rows * cols));
-            kernels().sandwich({data.data(), rows, cols, stride}, w.data(), out.data(), out_stride,
+            const RowPart part = RowPart::dense(data.data(), cols, stride);
+            kernels().sandwich({rows, cols, &part, 1}, w.data(), out.data(), out_stride,
                                scratch.data());
             for (Index j = 0; j < cols; ++j)
                 for (Index i = 0; i < out_stride; ++i) {

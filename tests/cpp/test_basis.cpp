@@ -1,10 +1,9 @@
-// Every registered basis family against what defines it.
+// Splines, raised cosines and expressions against what defines them.
 #include <array>
 #include <numbers>
 #include <stdexcept>
 
 #include "check.hpp"
-#include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/basis/all.hpp"
 #include "spikeglm/basis/expression.hpp"
 
@@ -47,36 +46,6 @@ void for_each_size(const char* family, F&& f) {
 }
 
 }  // namespace
-
-TEST("every family: as many finite values as asked for inside the bounds, NaN for NaN") {
-    for_each_type<BasisFamilies>([]<class Family>(int index) {
-        check::context() = Family::name;
-        const Basis basis(Family::name, {.n_basis_funcs = 7});
-        CHECK(basis.n_basis_funcs() == 7);
-        CHECK(basis.view().family == index);
-        for (const double value : evaluate(basis, grid(50)))
-            CHECK(std::isfinite(value) && value >= 0.0 &&
-                  (basis.is_density() || value < 1.0 + 1e-14));
-        for (const double value : evaluate(basis, {nan_value})) CHECK(std::isnan(value));
-        CHECK_THROWS(Basis(Family::name, {.n_basis_funcs = 0}), std::invalid_argument,
-                     "n_basis_funcs");
-    });
-    check::context().clear();
-    CHECK_THROWS(Basis("Fourier", {}), std::invalid_argument, "known: BSpline");
-}
-
-TEST("every family: a sample's values do not depend on the samples around it") {
-    for_each_type<BasisFamilies>([]<class Family>(int) {
-        check::context() = Family::name;
-        const Basis basis(Family::name, {.n_basis_funcs = 6});
-        const Vector u = grid(40);
-        const Vector together = evaluate(basis, u);
-        for (std::size_t i = 0; i < u.size(); ++i) {
-            const Vector alone = evaluate(basis, {u[i]});
-            for (std::size_t j = 0; j < 6; ++j) CHECK(alone[j] == together[i * 6 + j]);
-        }
-    });
-}
 
 TEST("splines are a partition of unity inside the bounds, not negative, local, NaN outside") {
     for (const char* family : splines)
@@ -188,22 +157,6 @@ TEST("splines refuse impossible sizes") {
         CHECK_THROWS(Basis(family, {.order = 0}), std::invalid_argument, "got 0");
     }
     CHECK_THROWS(Basis("CyclicBSpline", {.order = 1}), std::invalid_argument, "got 1");
-}
-
-TEST("every family: bounds rescale x, densities have the unit of 1 / x") {
-    for_each_type<BasisFamilies>([]<class Family>(int) {
-        check::context() = Family::name;
-        const Basis basis(Family::name, {.n_basis_funcs = 6});
-        for (const Bounds& bounds : {Bounds{-3.0, 5.0}, Bounds{1e6, 1e6 + 64.0}}) {
-            const double width = bounds.high - bounds.low;
-            for (const double u : {0.0, 0.125, 0.5, 0.8125, 1.0}) {
-                const Vector expected = evaluate(basis, {u});
-                const Vector moved = evaluate(basis, {bounds.low + u * width}, bounds);
-                for (std::size_t j = 0; j < expected.size(); ++j)
-                    CHECK_CLOSE(moved[j], expected[j] / (basis.is_density() ? width : 1.0), 1e-14);
-            }
-        }
-    });
 }
 
 TEST("M-splines integrate to one, are zero outside and proportional to B-splines") {
@@ -337,42 +290,6 @@ TEST("expressions: sums side by side, products row by row, channels slow") {
     CHECK_THROWS(make_evaluation(a, two, {Bounds{}}, nan_value), std::invalid_argument, "got 1");
 }
 
-TEST("convolution: history only, epoch by epoch, the first window of each without features") {
-    constexpr Index n = 60;
-    constexpr Index window = 8;
-    constexpr std::size_t funcs = 4;
-    Vector counts(n);
-    for (std::size_t t = 0; t < n; ++t) counts[t] = static_cast<double>((t * 7) % 3);
-    const MatrixView input{counts.data(), ElementType::f64, n, 1, sizeof(double)};
-    const Basis basis("RaisedCosineLog", {.n_basis_funcs = funcs});
-    Vector u;
-    for (int k = 0; k < window; ++k) u.push_back(k / 7.0);
-    const Vector kernel = evaluate(basis, u);
-    const std::vector<Epoch> epochs = {{2, 25}, {25, 30}, {40, 58}};
-    const BasisDesign design(make_convolution(basis, input, window, epochs));
-    Vector out(n * funcs);
-    materialise(design, out.data(), {});
-    for (Index t = 0; t < n; ++t) {
-        bool complete = false;
-        for (const Epoch& epoch : epochs)
-            complete = complete || (t >= epoch.begin + window && t < epoch.end);
-        for (std::size_t j = 0; j < funcs; ++j) {
-            const double value = out[static_cast<std::size_t>(t) * funcs + j];
-            double expected = complete ? 0.0 : nan_value;
-            for (Index k = 0; k < window && complete; ++k)
-                expected += kernel[static_cast<std::size_t>(k) * funcs + j] *
-                            counts[static_cast<std::size_t>(t - 1 - k)];
-            CHECK(std::isnan(value) == std::isnan(expected));
-            if (complete) CHECK_CLOSE(value, expected, 1e-13);
-        }
-    }
-    CHECK_THROWS(make_convolution(basis, input, 0, epochs), std::invalid_argument, "window_size");
-    CHECK_THROWS(make_convolution(basis, input, window, {{0, 10}, {9, 20}}), std::invalid_argument,
-                 "[9, 20)");
-    CHECK_THROWS(make_convolution(basis, input, window, {{0, 61}}), std::invalid_argument,
-                 "[0, 61)");
-}
-
 TEST("a subset of rows holds the rows asked for, in the order asked for") {
     constexpr Index n = 300;
     Vector x(n);
@@ -398,15 +315,4 @@ TEST("a subset of rows holds the rows asked for, in the order asked for") {
         }
     CHECK_THROWS(RowSubset(whole, {0, n}), std::invalid_argument, "300");
     CHECK_THROWS(RowSubset(whole, {-1}), std::invalid_argument, "-1");
-}
-
-TEST("the range of a column ignores NaN and refuses infinities") {
-    const Vector data = {nan_value, 2.0, 3.0, nan_value, -1.0, nan_value};
-    constexpr Index element = sizeof(double);
-    const auto range = column_range({data.data(), ElementType::f64, 3, 2, 2 * element});
-    CHECK(range[0].low == -1.0 && range[0].high == 3.0);
-    CHECK(range[1].low == 2.0 && range[1].high == 2.0);
-    const Vector infinite = {0.0, 1.0, 2.0, HUGE_VAL};
-    CHECK_THROWS(column_range({infinite.data(), ElementType::f64, 2, 2, 2 * element}),
-                 std::invalid_argument, "sample 1, channel 1");
 }

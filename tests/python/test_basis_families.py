@@ -1,4 +1,4 @@
-"""The families that are not in test_basis_values.py, against formulas written down independently."""
+"""The families that are not in test_basis_values.py, against independent formulas."""
 
 import itertools
 import warnings

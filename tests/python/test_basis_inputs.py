@@ -141,11 +141,13 @@ def test_stored_series_are_read_in_chunks(stored, monkeypatch, chunk_bytes, caus
     inputs = stored("x", x), stored("y", X[:n] ** 2), stored("counts", COUNTS[:n])
     found = basis.compute_features(*inputs)
     expected = basis.compute_features(x, X[:n] ** 2, COUNTS[:n])
-    np.testing.assert_array_equal(found, expected)
+    # Another algorithm may suit a part of the input: other rounding.
+    same = {"rtol": 0, "atol": 1e-13}
+    np.testing.assert_allclose(found, expected, **same)
     np.testing.assert_array_equal(basis["BSplineEval"].bounds_, [[np.nanmin(x), np.nanmax(x)]])
     out = np.empty_like(expected)
     assert basis.compute_features(*inputs, out=out) is out
-    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(out, found)
     np.testing.assert_array_equal(np.asarray(basis.design(*inputs)), expected)
 
 
@@ -214,7 +216,7 @@ def test_columns_of_x_are_shared_out_by_shape():
 
 
 def test_set_output():
-    transformer = PLACE.to_transformer().set_output(transform="pandas")
+    transformer = nb.BSplineBasis(5).to_transformer().set_output(transform="pandas")
     found = transformer.fit_transform(pd.DataFrame({"x": X}))
     assert list(found.columns) == [f"BSplineEval_{i}" for i in range(5)]
     assert list(transformer.feature_names_in_) == ["x"]

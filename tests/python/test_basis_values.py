@@ -297,6 +297,8 @@ def test_evaluate_on_grid_of_composites():
     np.testing.assert_array_equal(y, np.repeat(np.linspace(-1, 1, 3)[None], 6, axis=0))
     a, b = left.evaluate(x), right.evaluate(y)
     np.testing.assert_array_equal(values, (a[..., :, None] * b[..., None, :]).reshape(6, 3, 20))
+    *_, free = (BSplineBasis(5) * CyclicBSplineBasis(4)).evaluate_on_grid(6, 3)
+    np.testing.assert_allclose(free, values, rtol=0, atol=1e-13)
     *_, summed = (left + right).evaluate_on_grid(6, 3)
     np.testing.assert_array_equal(summed, np.concatenate([a, b], axis=-1))
 

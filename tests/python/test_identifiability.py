@@ -89,6 +89,6 @@ def test_wrong_inputs():
         apply_identifiability_constraints(np.full((3, 2), np.nan))
     with pytest.raises(ValueError, match="2-dimensional"):
         apply_identifiability_constraints(np.ones(3))
+    basis = nb.BSplineBasis(5).set_input_shape(1)
     with pytest.raises(ValueError, match="expected 5"):
-        basis = nb.BSplineBasis(5).set_input_shape(1)
         apply_identifiability_constraints_by_basis_component(basis, np.ones((4, 3)))

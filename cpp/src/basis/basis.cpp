@@ -1,6 +1,4 @@
-#include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 
 #include "spikeglm/backend/kernels.hpp"
@@ -33,6 +31,8 @@ Basis::Basis(std::string_view family, const BasisParameters& parameters)
     with_type<BasisFamilies>(family_, [&]<class Family>() {
         table_ = Family::prepare(parameters);
         if constexpr (requires { Family::is_density; }) is_density_ = Family::is_density;
+        if constexpr (requires { Family::takes_raw_values; })
+            takes_raw_values_ = Family::takes_raw_values;
     });
 }
 
@@ -41,9 +41,18 @@ BasisView Basis::view() const {
             static_cast<std::ptrdiff_t>(table_.size())};
 }
 
+std::optional<LocalSupport> Basis::local_support() const {
+    std::optional<LocalSupport> support;
+    with_type<BasisFamilies>(family_, [&]<class Family>() {
+        if constexpr (LocalFamily<Family>) support = Family::support(view());
+    });
+    if (support && 2 * support->n_runs * support->run_length > n_basis_funcs_) support.reset();
+    return support;
+}
+
 void Basis::evaluate(std::span<const double> x, const Bounds& bounds, double* out) const {
     std::vector<double> u(x.begin(), x.end());
-    to_unit(bounds, u);
+    if (!takes_raw_values_) to_unit(bounds, u);
     kernels().evaluate_basis(view(), static_cast<std::ptrdiff_t>(u.size()), u.data(), out,
                              n_basis_funcs_);
     if (is_density_) per_unit(bounds, {out, u.size() * static_cast<std::size_t>(n_basis_funcs_)});
@@ -61,31 +70,6 @@ std::vector<double> Basis::filters(std::ptrdiff_t window_size) const {
     std::vector<double> values(static_cast<std::size_t>(window_size * n_basis_funcs_));
     evaluate(grid, {0.0, 1.0}, values.data());
     return values;
-}
-
-std::vector<Bounds> column_range(const MatrixView& input) {
-    std::vector<Bounds> range(static_cast<std::size_t>(input.cols));
-    std::vector<double> values(static_cast<std::size_t>(block_rows));
-    for (std::ptrdiff_t c = 0; c < input.cols; ++c) {
-        double low = std::numeric_limits<double>::infinity();
-        double high = -low;
-        for (std::ptrdiff_t first = 0; first < input.rows; first += block_rows) {
-            const std::ptrdiff_t count = std::min(block_rows, input.rows - first);
-            input.column(c).load(first, count, values.data());
-            for (std::ptrdiff_t r = 0; r < count; ++r) {
-                const double value = values[static_cast<std::size_t>(r)];
-                if (std::isinf(value))
-                    throw std::invalid_argument(
-                        "a basis input holds an infinite value at sample " +
-                        std::to_string(first + r) + ", channel " + std::to_string(c) +
-                        ". NaN marks missing samples; an infinity is an error upstream.");
-                low = std::min(low, std::isnan(value) ? low : value);
-                high = std::max(high, std::isnan(value) ? high : value);
-            }
-        }
-        range[static_cast<std::size_t>(c)] = low <= high ? Bounds{low, high} : Bounds{0.0, 1.0};
-    }
-    return range;
 }
 
 }  // namespace spikeglm

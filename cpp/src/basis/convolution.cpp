@@ -6,6 +6,7 @@
 #include <numeric>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "convolution_cost.hpp"
 #include "convolution_input.hpp"
@@ -18,12 +19,18 @@ namespace {
 
 using Method = ConvolutionMethod;
 
-/// Rows at a time when all are wanted and no transform cuts them: enough to read the window before
-/// them, few enough to stay in cache.
-constexpr std::ptrdiff_t direct_rows = 512;
+/// Rows at a time when all are wanted and no transform cuts them: few enough to stay in cache, and
+/// not many fewer than the window, which is read before them.
+std::ptrdiff_t direct_rows(std::ptrdiff_t window) {
+    return std::clamp<std::ptrdiff_t>(window, 256, 4096);
+}
 
-/// Channels whose samples are loaded together: a cache line of float64.
-constexpr std::ptrdiff_t channels_together = 8;
+/// Channels that are convolved before their rows are written: many, so that long runs of memory are
+/// written, but no more than 1 MiB of sums.
+std::ptrdiff_t channels_together(std::ptrdiff_t n_rows, std::ptrdiff_t n_filters) {
+    constexpr std::ptrdiff_t budget = (std::ptrdiff_t{1} << 20) / sizeof(double);
+    return std::max<std::ptrdiff_t>(8, budget / (n_rows * n_filters));
+}
 
 /// Stride between the samples of two channels: an odd number of cache lines, so that the channels
 /// do not compete for the same sets, and room for the last tile of the dense kernel.
@@ -38,6 +45,29 @@ bool is_identity(const FilterBank& filters) {
         if (filters.values[i] != (diagonal ? 1.0 : 0.0)) return false;
     }
     return true;
+}
+
+/// Copies row-major (n_rows, n_cols) blocks, one behind the other, to columns beside each other. A
+/// width known to the compiler spares a call per run of a few numbers.
+template <int width>
+void put_side_by_side(const double* blocks, std::ptrdiff_t n_rows, std::ptrdiff_t n_blocks,
+                      std::ptrdiff_t n_cols, double* out, std::ptrdiff_t stride) {
+    for (std::ptrdiff_t r = 0; r < n_rows; ++r)
+        for (std::ptrdiff_t b = 0; b < n_blocks; ++b)
+            std::copy_n(blocks + (b * n_rows + r) * n_cols, width > 0 ? width : n_cols,
+                        out + r * stride + b * n_cols);
+}
+
+void put_side_by_side(const double* blocks, std::ptrdiff_t n_rows, std::ptrdiff_t n_blocks,
+                      std::ptrdiff_t n_cols, double* out, std::ptrdiff_t stride) {
+    const auto put = [&]<int... width>(std::integer_sequence<int, width...>) {
+        const bool found =
+            ((n_cols == width &&
+              (put_side_by_side<width>(blocks, n_rows, n_blocks, n_cols, out, stride), true)) ||
+             ...);
+        if (!found) put_side_by_side<0>(blocks, n_rows, n_blocks, n_cols, out, stride);
+    };
+    put(std::integer_sequence<int, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>());
 }
 
 class Convolution final : public Expression {
@@ -65,14 +95,15 @@ public:
               Workspace& workspace) const override {
         fill_incomplete(first, count, out, stride);
         for_each_run(first, first + count, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-            for (std::ptrdiff_t c = 0; c < input_.cols; c += channels_together)
-                fill_channels(begin, end, c, std::min(channels_together, input_.cols - c),
+            const std::ptrdiff_t together = channels_together(end - begin, n_basis_);
+            for (std::ptrdiff_t c = 0; c < input_.cols; c += together)
+                fill_channels(begin, end, c, std::min(together, input_.cols - c),
                               out + (begin - first) * stride + c * n_basis_, stride, workspace);
         });
     }
 
     [[nodiscard]] std::ptrdiff_t write_rows() const override {
-        if (!fourier_) return direct_rows;
+        if (!fourier_) return direct_rows(window_);
         // As many segments as fill whole batches.
         const std::ptrdiff_t segments =
             OverlapSave::batch / std::gcd(OverlapSave::batch, input_.cols);
@@ -257,33 +288,38 @@ private:
         double* x = frame.take(n_channels * x_stride);
         double* missing = has_nan_ ? frame.take(n_channels * x_stride) : nullptr;
         load(begin, n_rows, channel, n_channels, x, x_stride, missing);
-        for (std::ptrdiff_t c = 0; c < n_channels; ++c) {
-            double* target = out + c * n_basis_;
-            convolve(x + c * x_stride, n_rows, target, stride, frame);
-            if (missing) mark_missing(missing + c * x_stride, n_rows, target, stride);
-        }
+        if (direct_ == Method::events)
+            add_events(x, n_rows, n_channels, x_stride, out, stride, frame);
+        else
+            for (std::ptrdiff_t c = 0; c < n_channels; ++c)
+                fill_channel(x + c * x_stride, n_rows, out + c * n_basis_, stride, frame);
+        for (std::ptrdiff_t c = 0; missing && c < n_channels; ++c)
+            mark_missing(missing + c * x_stride, n_rows, out + c * n_basis_, stride);
     }
 
-    void convolve(const double* x, std::ptrdiff_t n_rows, double* out, std::ptrdiff_t stride,
-                  Workspace::Frame& outer) const {
+    void add_events(const double* x, std::ptrdiff_t n_rows, std::ptrdiff_t n_channels,
+                    std::ptrdiff_t x_stride, double* out, std::ptrdiff_t stride,
+                    Workspace::Frame& frame) const {
+        const bool in_place = stride == n_basis_;
+        const std::ptrdiff_t size = n_rows * n_basis_;
+        double* sums = in_place ? out : frame.take(n_channels * size);
+        std::fill_n(sums, n_channels * size, 0.0);
+        for (std::ptrdiff_t c = 0; c < n_channels; ++c)
+            kernels().convolve_events(kernel_.data(), window_, n_basis_, x + c * x_stride, n_rows,
+                                      sums + c * size);
+        if (!in_place) put_side_by_side(sums, n_rows, n_channels, n_basis_, out, stride);
+    }
+
+    void fill_channel(const double* x, std::ptrdiff_t n_rows, double* out, std::ptrdiff_t stride,
+                      Workspace::Frame& frame) const {
         if (direct_ == Method::dense)
             return kernels().convolve_dense(kernel_.data(), window_, n_basis_, x, n_rows, out,
                                             stride);
-        Workspace::Frame frame(outer.workspace());
-        if (direct_ == Method::copies) {
-            const std::ptrdiff_t n_samples = n_rows + window_ - 1;
-            double* reversed = frame.take(n_samples);
-            std::reverse_copy(x, x + n_samples, reversed);
-            for (std::ptrdiff_t r = 0; r < n_rows; ++r)
-                std::copy_n(reversed + n_rows - 1 - r, window_, out + r * stride);
-            return;
-        }
-        const bool adjacent = stride == n_basis_;
-        double* sums = adjacent ? out : frame.take(n_rows * n_basis_);
-        std::fill_n(sums, n_rows * n_basis_, 0.0);
-        kernels().convolve_events(kernel_.data(), window_, n_basis_, x, n_rows, sums);
-        for (std::ptrdiff_t r = 0; !adjacent && r < n_rows; ++r)
-            std::copy_n(sums + r * n_basis_, n_basis_, out + r * stride);
+        const std::ptrdiff_t n_samples = n_rows + window_ - 1;
+        double* reversed = frame.take(n_samples);
+        std::reverse_copy(x, x + n_samples, reversed);
+        for (std::ptrdiff_t r = 0; r < n_rows; ++r)
+            std::copy_n(reversed + n_rows - 1 - r, window_, out + r * stride);
     }
 
     MatrixView input_;

@@ -2,63 +2,122 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 namespace spikeglm {
 namespace {
 
-/// Samples that stay in the nearest cache together with their copy.
-constexpr std::ptrdiff_t tile_bytes = 16384;
+/// Calls body.operator()<T>() with the type of the elements.
+template <class Body>
+void with_element_type(ElementType type, const Body& body) {
+    switch (type) {
+        case ElementType::f64: return body.template operator()<double>();
+        case ElementType::f32: return body.template operator()<float>();
+        case ElementType::i64: return body.template operator()<std::int64_t>();
+        case ElementType::i32: return body.template operator()<std::int32_t>();
+        case ElementType::i16: return body.template operator()<std::int16_t>();
+        case ElementType::i8: return body.template operator()<std::int8_t>();
+        case ElementType::u64: return body.template operator()<std::uint64_t>();
+        case ElementType::u32: return body.template operator()<std::uint32_t>();
+        case ElementType::u16: return body.template operator()<std::uint16_t>();
+        case ElementType::u8: return body.template operator()<std::uint8_t>();
+    }
+}
+
+template <class T>
+T element(const char* at) {
+    T value;
+    std::memcpy(&value, at, sizeof(T));  // it may be unaligned
+    return value;
+}
+
+struct Counts {
+    std::ptrdiff_t nonzero = 0;
+    std::ptrdiff_t not_finite = 0;
+};
+
+/// Counts are whole numbers, which may be added in any order and hence several at a time.
+template <class T>
+void count(const char* data, std::ptrdiff_t n, std::ptrdiff_t stride, Counts& counts) {
+    std::ptrdiff_t nonzero = 0;
+    std::ptrdiff_t not_finite = 0;
+    const auto add = [&](const char* at) {
+        const T value = element<T>(at);
+        nonzero += value != T(0);
+        not_finite += !(value - value == T(0));
+    };
+    constexpr auto size = static_cast<std::ptrdiff_t>(sizeof(T));
+    if (stride == size)
+        for (std::ptrdiff_t i = 0; i < n; ++i) add(data + i * size);
+    else
+        for (std::ptrdiff_t i = 0; i < n; ++i) add(data + i * stride);
+    counts.nonzero += nonzero;
+    counts.not_finite += not_finite;
+}
+
+void refuse_infinities(const MatrixView& input) {
+    for (std::ptrdiff_t r = 0; r < input.rows; ++r)
+        for (std::ptrdiff_t c = 0; c < input.cols; ++c) {
+            double value = 0.0;
+            input.column(c).load(r, 1, &value);
+            if (std::isinf(value))
+                throw std::invalid_argument(
+                    "a basis input holds an infinite value at sample " + std::to_string(r) +
+                    ", channel " + std::to_string(c) +
+                    ". NaN marks missing samples; an infinity is an error upstream.");
+        }
+}
 
 }  // namespace
 
 InputSummary summarise(const MatrixView& input) {
-    InputSummary summary;
-    if (input.rows == 0 || input.cols == 0) return summary;
-    const std::ptrdiff_t step = std::max<std::ptrdiff_t>(
-        1, tile_bytes / static_cast<std::ptrdiff_t>(sizeof(double)) / input.cols);
-    std::vector<double> tile(static_cast<std::size_t>(step * input.cols));
-    double n_nonzero = 0.0;
-    for (std::ptrdiff_t first = 0; first < input.rows; first += step) {
-        const std::ptrdiff_t count = std::min(step, input.rows - first);
-        input.load(first, count, tile.data(), input.cols);
-        const std::ptrdiff_t size = count * input.cols;
-        double nonzero = 0.0;
-        double times_zero = 0.0;  // NaN when a sample is not finite
-        for (std::ptrdiff_t i = 0; i < size; ++i) {
-            const double value = tile[static_cast<std::size_t>(i)];
-            nonzero += value != 0.0 ? 1.0 : 0.0;
-            times_zero += value * 0.0;
-        }
-        n_nonzero += nonzero;
-        if (times_zero == 0.0) continue;
-        summary.has_nan = true;
-        for (std::ptrdiff_t i = 0; i < size; ++i)
-            if (std::isinf(tile[static_cast<std::size_t>(i)]))
-                throw std::invalid_argument(
-                    "a basis input holds an infinite value at sample " +
-                    std::to_string(first + i / input.cols) + ", channel " +
-                    std::to_string(i % input.cols) +
-                    ". NaN marks missing samples; an infinity is an error upstream.");
+    if (input.rows == 0 || input.cols == 0) return {};
+    // Runs along the dimension that lies closer in memory; one run where nothing lies between.
+    const bool by_rows = std::abs(input.col_stride) <= std::abs(input.row_stride);
+    std::ptrdiff_t n_runs = by_rows ? input.rows : input.cols;
+    std::ptrdiff_t length = by_rows ? input.cols : input.rows;
+    const std::ptrdiff_t step = by_rows ? input.col_stride : input.row_stride;
+    const std::ptrdiff_t run_stride = by_rows ? input.row_stride : input.col_stride;
+    if (run_stride == length * step) {
+        length *= n_runs;
+        n_runs = 1;
     }
-    summary.density =
-        n_nonzero / (static_cast<double>(input.rows) * static_cast<double>(input.cols));
-    return summary;
+    Counts counts;
+    with_element_type(input.type, [&]<class T>() {
+        for (std::ptrdiff_t run = 0; run < n_runs; ++run)
+            count<T>(static_cast<const char*>(input.data) + run * run_stride, length, step, counts);
+    });
+    if (counts.not_finite > 0) refuse_infinities(input);
+    return {static_cast<double>(counts.nonzero) /
+                (static_cast<double>(input.rows) * static_cast<double>(input.cols)),
+            counts.not_finite > 0};
 }
 
-void load_channels(const MatrixView& input, std::ptrdiff_t first, std::ptrdiff_t count,
+void load_channels(const MatrixView& input, std::ptrdiff_t first, std::ptrdiff_t n_samples,
                    std::ptrdiff_t channel, std::ptrdiff_t n_channels, double* out,
                    std::ptrdiff_t stride) {
-    // Rows at a time, so that the channels beside each other in a cache line are read once.
-    const std::ptrdiff_t step = std::max<std::ptrdiff_t>(
-        8, tile_bytes / std::max<std::ptrdiff_t>(1, std::abs(input.row_stride)));
-    for (std::ptrdiff_t r = 0; r < count; r += step)
-        for (std::ptrdiff_t c = 0; c < n_channels; ++c)
-            input.column(channel + c)
-                .load(first + r, std::min(step, count - r), out + c * stride + r);
+    // Squares of samples, so that a cache line is read once and written once whichever way it lies.
+    constexpr std::ptrdiff_t tile = 8;
+    const std::ptrdiff_t row_stride = input.row_stride;
+    const char* data =
+        static_cast<const char*>(input.data) + first * row_stride + channel * input.col_stride;
+    with_element_type(input.type, [&]<class T>() {
+        const auto load = [&](std::ptrdiff_t r, std::ptrdiff_t n) {
+            for (std::ptrdiff_t c = 0; c < n_channels; ++c) {
+                const char* from = data + r * row_stride + c * input.col_stride;
+                double* to = out + c * stride + r;
+                for (std::ptrdiff_t i = 0; i < n; ++i)
+                    to[i] = static_cast<double>(element<T>(from + i * row_stride));
+            }
+        };
+        std::ptrdiff_t r = 0;
+        for (; r + tile <= n_samples; r += tile) load(r, tile);
+        load(r, n_samples - r);
+    });
 }
 
 }  // namespace spikeglm

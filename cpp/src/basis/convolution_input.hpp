@@ -17,9 +17,9 @@ struct InputSummary {
 /// infinity.
 [[nodiscard]] InputSummary summarise(const MatrixView& input);
 
-/// Writes samples [first, first + count) of `n_channels` channels as float64, channel after
+/// Writes samples [first, first + n_samples) of `n_channels` channels as float64, channel after
 /// channel, `stride` doubles from one to the next.
-void load_channels(const MatrixView& input, std::ptrdiff_t first, std::ptrdiff_t count,
+void load_channels(const MatrixView& input, std::ptrdiff_t first, std::ptrdiff_t n_samples,
                    std::ptrdiff_t channel, std::ptrdiff_t n_channels, double* out,
                    std::ptrdiff_t stride);
 

@@ -1,29 +1,166 @@
 #include "spikeglm/basis/expression.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <stdexcept>
+
+#include "spikeglm/backend/kernels.hpp"
 
 namespace spikeglm {
 namespace {
 
+/// A sparse part in the making.
+struct Runs {
+    RowPart part;
+    double* values;
+    std::int32_t* starts;
+
+    Runs(std::ptrdiff_t count, std::ptrdiff_t cols, std::ptrdiff_t n_runs,
+         std::ptrdiff_t run_length, Workspace::Frame& frame)
+        : values(frame.take(count * n_runs * run_length)),
+          starts(frame.take<std::int32_t>(count * n_runs)) {
+        part = {0, cols, values, n_runs * run_length, starts, n_runs, run_length};
+    }
+};
+
+RowBlock one_part(const RowPart& part, std::ptrdiff_t count, Workspace::Frame& frame) {
+    auto* own = frame.take<RowPart>(1);
+    *own = part;
+    return {count, part.cols, own, 1};
+}
+
+/// Parts side by side within each channel, as one sparse part: runs are cut to a common length.
+RowPart side_by_side(std::span<const RowPart> parts, std::ptrdiff_t channels, std::ptrdiff_t count,
+                     Workspace::Frame& frame) {
+    std::ptrdiff_t length = 0;
+    std::ptrdiff_t cols = 0;
+    std::ptrdiff_t stored = 0;
+    for (const RowPart& part : parts) {
+        length = std::gcd(length, ChannelRuns(part, channels).run_length());
+        cols += part.cols;
+        stored += part.stored();
+    }
+    const Runs runs(count, cols, stored / length, length, frame);
+    double* values = runs.values;
+    std::int32_t* starts = runs.starts;
+    for (std::ptrdiff_t r = 0; r < count; ++r)
+        for (std::ptrdiff_t c = 0; c < channels; ++c) {
+            std::ptrdiff_t begin = c * (cols / channels);
+            for (const RowPart& part : parts) {
+                const ChannelRuns runs_of(part, channels);
+                values = std::copy_n(runs_of.values(r, c), runs_of.n_runs() * runs_of.run_length(),
+                                     values);
+                for (std::ptrdiff_t i = 0; i < runs_of.n_runs(); ++i)
+                    for (std::ptrdiff_t k = 0; k < runs_of.run_length(); k += length)
+                        *starts++ = static_cast<std::int32_t>(begin + runs_of.start(r, c, i) + k);
+                begin += runs_of.cols();
+            }
+        }
+    return runs.part;
+}
+
+/// Terms side by side. Sums of sums are one sum; dense terms that follow each other are one part.
 class Sum final : public Expression {
 public:
-    Sum(ExpressionPtr left, ExpressionPtr right)
-        : left_(std::move(left)), right_(std::move(right)) {}
-
-    [[nodiscard]] std::ptrdiff_t rows() const override { return left_->rows(); }
-    /// Terms lie side by side, so only a sum over single channels is channel-major; 0: it is not.
-    [[nodiscard]] std::ptrdiff_t channels() const override {
-        return left_->channels() == 1 && right_->channels() == 1 ? 1 : 0;
+    Sum(const ExpressionPtr& left, const ExpressionPtr& right) {
+        for (const ExpressionPtr& term : {left, right}) {
+            if (const auto* sum = dynamic_cast<const Sum*>(term.get()))
+                terms_.insert(terms_.end(), sum->terms_.begin(), sum->terms_.end());
+            else
+                terms_.push_back(term);
+        }
+        for (const ExpressionPtr& term : terms_) n_features_ += term->n_features();
     }
-    [[nodiscard]] std::ptrdiff_t n_features() const override {
-        return left_->n_features() + right_->n_features();
+
+    [[nodiscard]] std::ptrdiff_t rows() const override { return terms_.front()->rows(); }
+    /// Only a sum over single channels is channel-major; 0: it is not.
+    [[nodiscard]] std::ptrdiff_t channels() const override {
+        return std::all_of(terms_.begin(), terms_.end(),
+                           [](const auto& term) { return term->channels() == 1; });
+    }
+    [[nodiscard]] std::ptrdiff_t n_features() const override { return n_features_; }
+    [[nodiscard]] bool sparse() const override {
+        return std::any_of(terms_.begin(), terms_.end(),
+                           [](const auto& term) { return term->sparse(); });
     }
 
     void fill(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
               Workspace& workspace) const override {
-        left_->fill(first, count, out, stride, workspace);
-        right_->fill(first, count, out + left_->n_features(), stride, workspace);
+        for (const ExpressionPtr& term : terms_) {
+            term->fill(first, count, out, stride, workspace);
+            out += term->n_features();
+        }
+    }
+
+    [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
+                                 Workspace::Frame& frame) const override {
+        auto* parts = frame.take<RowPart>(static_cast<std::ptrdiff_t>(terms_.size()));
+        std::ptrdiff_t n_parts = 0;
+        std::ptrdiff_t begin = 0;
+        for (auto term = terms_.begin(); term != terms_.end();) {
+            if ((*term)->sparse()) {
+                parts[n_parts] = (*term)->block(first, count, frame).parts[0];
+                parts[n_parts].first_col = begin;
+                ++term;
+            } else {
+                const auto end = std::find_if(term, terms_.end(),
+                                              [](const auto& next) { return next->sparse(); });
+                std::ptrdiff_t cols = 0;
+                for (auto dense = term; dense != end; ++dense) cols += (*dense)->n_features();
+                double* values = frame.take(count * cols);
+                for (double* out = values; term != end; ++term) {
+                    (*term)->fill(first, count, out, cols, frame.workspace());
+                    out += (*term)->n_features();
+                }
+                parts[n_parts] = RowPart::dense(values, cols, cols, begin);
+            }
+            begin += parts[n_parts++].cols;
+        }
+        return {count, n_features_, parts, n_parts};
+    }
+
+private:
+    std::vector<ExpressionPtr> terms_;
+    std::ptrdiff_t n_features_ = 0;
+};
+
+/// Terms side by side within each channel.
+class ChannelSum final : public Expression {
+public:
+    ChannelSum(ExpressionPtr left, ExpressionPtr right)
+        : left_(std::move(left)), right_(std::move(right)) {}
+
+    [[nodiscard]] std::ptrdiff_t rows() const override { return left_->rows(); }
+    [[nodiscard]] std::ptrdiff_t channels() const override { return left_->channels(); }
+    [[nodiscard]] std::ptrdiff_t n_features() const override {
+        return left_->n_features() + right_->n_features();
+    }
+    [[nodiscard]] bool sparse() const override { return left_->sparse() || right_->sparse(); }
+
+    void fill(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
+              Workspace& workspace) const override {
+        const std::ptrdiff_t width = n_features() / channels();
+        std::ptrdiff_t begin = 0;
+        for (const ExpressionPtr& term : {left_, right_}) {
+            Workspace::Frame frame(workspace);
+            const std::ptrdiff_t cols = term->n_features();
+            const std::ptrdiff_t own_width = cols / channels();
+            double* values = frame.take(count * cols);
+            term->fill(first, count, values, cols, workspace);
+            for (std::ptrdiff_t r = 0; r < count; ++r)
+                for (std::ptrdiff_t c = 0; c < channels(); ++c)
+                    std::copy_n(values + r * cols + c * own_width, own_width,
+                                out + r * stride + c * width + begin);
+            begin += own_width;
+        }
+    }
+
+    [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
+                                 Workspace::Frame& frame) const override {
+        if (!sparse()) return Expression::block(first, count, frame);
+        const RowPart parts[] = {left_->block(first, count, frame).parts[0],
+                                 right_->block(first, count, frame).parts[0]};
+        return one_part(side_by_side(parts, channels(), count, frame), count, frame);
     }
 
     [[nodiscard]] std::ptrdiff_t write_rows() const override {
@@ -60,6 +197,7 @@ public:
     [[nodiscard]] std::ptrdiff_t n_features() const override {
         return left_->n_features() * right_->n_features() / channels();
     }
+    [[nodiscard]] bool sparse() const override { return left_->sparse() || right_->sparse(); }
 
     void fill(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
               Workspace& workspace) const override {
@@ -70,19 +208,35 @@ public:
         double* right = frame.take(count * n_right);
         left_->fill(first, count, left, n_left, workspace);
         right_->fill(first, count, right, n_right, workspace);
-        const std::ptrdiff_t slow = n_left / channels();
-        const std::ptrdiff_t fast = n_right / channels();
-        for (std::ptrdiff_t r = 0; r < count; ++r)
-            for (std::ptrdiff_t c = 0; c < channels(); ++c)
-                for (std::ptrdiff_t i = 0; i < slow; ++i) {
-                    const double factor = left[r * n_left + c * slow + i];
-                    const double* source = right + r * n_right + c * fast;
-                    double* target = out + r * stride + (c * slow + i) * fast;
-                    for (std::ptrdiff_t j = 0; j < fast; ++j) target[j] = factor * source[j];
-                }
+        kernels().multiply(RowPart::dense(left, n_left, n_left),
+                           RowPart::dense(right, n_right, n_right), channels(), count, out, stride,
+                           nullptr);
+    }
+
+    [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
+                                 Workspace::Frame& frame) const override {
+        if (!sparse()) return Expression::block(first, count, frame);
+        const RowPart left = factor(*left_, first, count, frame);
+        const RowPart right = factor(*right_, first, count, frame);
+        const ChannelRuns slow(left, channels());
+        const ChannelRuns fast(right, channels());
+        const Runs runs(count, n_features(),
+                        channels() * slow.n_runs() * slow.run_length() * fast.n_runs(),
+                        fast.run_length(), frame);
+        kernels().multiply(left, right, channels(), count, runs.values, runs.part.stride,
+                           runs.starts);
+        return one_part(runs.part, count, frame);
     }
 
 private:
+    /// A factor as one part; only a sum of single channels has several.
+    static RowPart factor(const Expression& expression, std::ptrdiff_t first, std::ptrdiff_t count,
+                          Workspace::Frame& frame) {
+        const RowBlock x = expression.block(first, count, frame);
+        if (x.n_parts == 1) return x.parts[0];
+        return side_by_side({x.parts, static_cast<std::size_t>(x.n_parts)}, 1, count, frame);
+    }
+
     ExpressionPtr left_, right_;
 };
 
@@ -93,31 +247,38 @@ void require_same_rows(const Expression& left, const Expression& right) {
             std::to_string(left.rows()) + " and " + std::to_string(right.rows()) + ".");
 }
 
+void require_same_channels(const Expression& left, const Expression& right, const char* what) {
+    if (left.channels() == 0 || right.channels() == 0)
+        throw std::invalid_argument(
+            "a sum of bases can be a factor of a product only when each of its inputs is "
+            "one-dimensional, or when it is made channel by channel.");
+    if (left.channels() != right.channels())
+        throw std::invalid_argument(
+            "the " + std::string(what) + " need inputs with the same number of channels, got " +
+            std::to_string(left.channels()) + " and " + std::to_string(right.channels()) + ".");
+}
+
 }  // namespace
 
-ExpressionPtr make_sum(ExpressionPtr left, ExpressionPtr right) {
+RowBlock Expression::block(std::ptrdiff_t first, std::ptrdiff_t count,
+                           Workspace::Frame& frame) const {
+    double* rows = frame.take(count * n_features());
+    fill(first, count, rows, n_features(), frame.workspace());
+    return dense_block(rows, count, n_features(), n_features(), frame);
+}
+
+ExpressionPtr make_sum(ExpressionPtr left, ExpressionPtr right, bool by_channel) {
     require_same_rows(*left, *right);
-    return std::make_shared<Sum>(std::move(left), std::move(right));
+    if (!by_channel || (left->channels() == 1 && right->channels() == 1))
+        return std::make_shared<Sum>(left, right);
+    require_same_channels(*left, *right, "terms of a sum that is a factor of a product");
+    return std::make_shared<ChannelSum>(std::move(left), std::move(right));
 }
 
 ExpressionPtr make_product(ExpressionPtr left, ExpressionPtr right) {
     require_same_rows(*left, *right);
-    if (left->channels() == 0 || right->channels() == 0)
-        throw std::invalid_argument(
-            "a sum of bases can be a factor of a product only when each of its inputs is "
-            "one-dimensional; multiply its terms instead.");
-    if (left->channels() != right->channels())
-        throw std::invalid_argument(
-            "the factors of a product need inputs with the same number of channels, got " +
-            std::to_string(left->channels()) + " and " + std::to_string(right->channels()) + ".");
+    require_same_channels(*left, *right, "factors of a product");
     return std::make_shared<Product>(std::move(left), std::move(right));
-}
-
-RowBlock BasisDesign::block(std::ptrdiff_t first, std::ptrdiff_t count,
-                            Workspace::Frame& frame) const {
-    double* out = frame.take(count * cols());
-    root_->fill(first, count, out, cols(), frame.workspace());
-    return {out, count, cols(), cols()};
 }
 
 }  // namespace spikeglm

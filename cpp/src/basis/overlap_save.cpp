@@ -25,13 +25,10 @@ double* take_aligned(Workspace::Frame& frame, std::ptrdiff_t count) {
     return data + (offset == 0 ? 0 : 8 - offset);
 }
 
-/// The power of two that brings the largest magnitude to [1/2, 1).
-double scale_of(const OverlapSave::Segment& segment, std::ptrdiff_t n) {
+double largest_of(const OverlapSave::Segment& segment, std::ptrdiff_t n) {
     double largest = 0.0;
     for (std::ptrdiff_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(segment.x[i]));
-    // Kept within the range in which its inverse is a normal number too.
-    return largest == 0.0 ? 1.0
-                          : std::ldexp(1.0, -std::clamp(std::ilogb(largest) + 1, -1000, 1000));
+    return largest;
 }
 
 }  // namespace
@@ -73,8 +70,11 @@ void OverlapSave::convolve(std::span<const Segment> segments, std::ptrdiff_t out
     };
     for (std::size_t s = 0; s < segments.size(); ++s) {
         const std::ptrdiff_t n = segments[s].n_rows + window_ - 1;
-        const double scale = scale_of(segments[s], n);
-        unscale[s] = 1.0 / scale;
+        const double largest = largest_of(segments[s], n);
+        // Kept where the inverse of the scale is a normal number too.
+        const int exponent = largest > 0.0 ? std::clamp(std::ilogb(largest) + 1, -1000, 1000) : 0;
+        const double scale = std::ldexp(1.0, -exponent);
+        unscale[s] = largest > 0.0 ? std::ldexp(1.0, exponent) : 0.0;
         double* lane = data + place(s);
         for (std::ptrdiff_t i = 0; i < n; ++i) lane[i * point] = segments[s].x[i] * scale;
     }

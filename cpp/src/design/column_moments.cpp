@@ -10,45 +10,92 @@ namespace spikeglm {
 namespace {
 
 /// Sums of one lane: count, minimum, maximum, sum and sum of squares about an origin that lies
-/// among the data, so that the variance keeps its digits however far the data are from zero.
+/// among the data, so that the variance keeps its digits however far the data are from zero. In
+/// sparse parts they are those of the stored values until `add_zeros`.
 struct LaneMoments {
     std::ptrdiff_t count = 0;
     std::ptrdiff_t n_nan_rows = 0;
     std::vector<double> origin, low, high, sum, squares;
+    std::vector<std::ptrdiff_t> n_stored;  // of a column of a sparse part
 
-    void add(const double* x, std::ptrdiff_t cols) {
-        if (count++ == 0) {
-            origin.assign(x, x + cols);
-            low = high = origin;
-            sum.assign(static_cast<std::size_t>(cols), 0.0);
-            squares = sum;
-        }
+    void begin(std::ptrdiff_t cols) {
+        for (auto* values : {&origin, &low, &high, &sum, &squares})
+            values->assign(static_cast<std::size_t>(cols), 0.0);
+        n_stored.assign(static_cast<std::size_t>(cols), 0);
+    }
+
+    void add(const double* x, const RowPart& part, bool first_row) {
+        if (first_row)
+            for (auto* values : {&origin, &low, &high})
+                std::copy_n(x, part.cols, values->data() + part.first_col);
         // Separate loops over memory that does not overlap: each becomes vector instructions.
-        double* __restrict s = sum.data();
-        double* __restrict q = squares.data();
-        const double* __restrict o = origin.data();
-        for (std::ptrdiff_t c = 0; c < cols; ++c) {
+        double* __restrict s = sum.data() + part.first_col;
+        double* __restrict q = squares.data() + part.first_col;
+        const double* __restrict o = origin.data() + part.first_col;
+        for (std::ptrdiff_t c = 0; c < part.cols; ++c) {
             const double deviation = x[c] - o[c];
             s[c] += deviation;
             q[c] += deviation * deviation;
         }
-        double* __restrict l = low.data();
-        double* __restrict h = high.data();
-        for (std::ptrdiff_t c = 0; c < cols; ++c) {
+        double* __restrict l = low.data() + part.first_col;
+        double* __restrict h = high.data() + part.first_col;
+        for (std::ptrdiff_t c = 0; c < part.cols; ++c) {
             l[c] = x[c] < l[c] ? x[c] : l[c];
             h[c] = x[c] > h[c] ? x[c] : h[c];
         }
     }
+
+    void add_run(const double* x, std::size_t begin_col, std::ptrdiff_t length) {
+        for (std::size_t k = 0; k < static_cast<std::size_t>(length); ++k) {
+            const std::size_t c = begin_col + k;
+            if (n_stored[c]++ == 0) origin[c] = low[c] = high[c] = x[k];
+            const double deviation = x[k] - origin[c];
+            sum[c] += deviation;
+            squares[c] += deviation * deviation;
+            low[c] = std::min(low[c], x[k]);
+            high[c] = std::max(high[c], x[k]);
+        }
+    }
+
+    /// The entries that the rows of a sparse part do not store.
+    void add_zeros(const RowPart& part) {
+        for (std::ptrdiff_t i = 0; i < part.cols; ++i) {
+            const auto c = static_cast<std::size_t>(part.first_col + i);
+            if (n_stored[c] == count) continue;
+            const auto zeros = static_cast<double>(count - n_stored[c]);
+            sum[c] -= zeros * origin[c];
+            squares[c] += zeros * origin[c] * origin[c];
+            low[c] = std::min(low[c], 0.0);
+            high[c] = std::max(high[c], 0.0);
+        }
+    }
 };
+
+/// x - x is NaN for NaN and for infinite x, and zero for all others.
+bool all_finite(const double* x, std::ptrdiff_t count) {
+    std::int64_t not_finite = 0;
+    for (std::ptrdiff_t c = 0; c < count; ++c) not_finite |= x[c] - x[c] != 0.0;
+    return not_finite == 0;
+}
 
 }  // namespace
 
-void refuse_infinity(const double* row, std::ptrdiff_t cols, std::ptrdiff_t index) {
-    std::ptrdiff_t c = 0;
-    while (c < cols && !std::isinf(row[c])) ++c;
-    throw std::invalid_argument("X holds an infinite value at row " + std::to_string(index) +
-                                ", column " + std::to_string(c) +
-                                ". NaN marks missing rows; an infinity is an error upstream.");
+void refuse_infinities(const RowBlock& x, std::ptrdiff_t r, std::ptrdiff_t first) {
+    for (std::ptrdiff_t i = 0; i < x.n_parts; ++i) {
+        const RowPart& part = x.parts[i];
+        const double* values = part.values + r * part.stride;
+        const double* end = values + part.stored();
+        const double* found = std::find_if(values, end, [](double v) { return std::isinf(v); });
+        if (found == end) continue;
+        std::ptrdiff_t column = part.first_col + (found - values);
+        if (part.sparse())
+            column = part.first_col +
+                     part.starts[r * part.n_runs + (found - values) / part.run_length] +
+                     (found - values) % part.run_length;
+        throw std::invalid_argument(
+            "X holds an infinite value at row " + std::to_string(first + r) + ", column " +
+            std::to_string(column) + ". NaN marks missing rows; an infinity is an error upstream.");
+    }
 }
 
 ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
@@ -56,27 +103,44 @@ ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
     const std::ptrdiff_t cols = design.cols();
     const RowPlan plan = RowPlan::make(design.rows(), 5 * cols);
     std::vector<LaneMoments> lanes(static_cast<std::size_t>(plan.n_lanes));
-    for_each_block(
-        plan, execution,
-        [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
-            Workspace::Frame& frame) {
-            const RowBlock block = design.block(first, count, frame);
-            LaneMoments& moments = lanes[static_cast<std::size_t>(lane)];
-            for (std::ptrdiff_t r = 0; r < count; ++r) {
-                const double* row = block.data + r * block.stride;
-                // x - x is NaN for NaN and for infinite x, and zero for all others.
-                std::int64_t not_finite = 0;
-                for (std::ptrdiff_t c = 0; c < cols; ++c) not_finite |= row[c] - row[c] != 0.0;
-                auto& usable = used[static_cast<std::size_t>(first + r)];
-                if (not_finite != 0) {
-                    if (std::any_of(row, row + cols, [](double v) { return std::isinf(v); }))
-                        refuse_infinity(row, cols, first + r);
-                    usable = 0;
-                    ++moments.n_nan_rows;
-                }
-                if (usable) moments.add(row, cols);
-            }
-        });
+    for_each_block(plan, execution,
+                   [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
+                       Workspace::Frame& frame) {
+                       const RowBlock block = design.block(first, count, frame);
+                       const std::span parts(block.parts, static_cast<std::size_t>(block.n_parts));
+                       LaneMoments& moments = lanes[static_cast<std::size_t>(lane)];
+                       if (first == plan.lane_begin(lane)) moments.begin(cols);
+                       for (std::ptrdiff_t r = 0; r < count; ++r) {
+                           auto& usable = used[static_cast<std::size_t>(first + r)];
+                           const bool finite =
+                               std::all_of(parts.begin(), parts.end(), [&](const RowPart& part) {
+                                   return all_finite(part.values + r * part.stride, part.stored());
+                               });
+                           if (!finite) {
+                               refuse_infinities(block, r, first);
+                               usable = 0;
+                               ++moments.n_nan_rows;
+                           }
+                           if (!usable) continue;
+                           const bool first_row = moments.count++ == 0;
+                           for (const RowPart& part : parts) {
+                               const double* values = part.values + r * part.stride;
+                               if (!part.sparse()) {
+                                   moments.add(values, part, first_row);
+                                   continue;
+                               }
+                               for (std::ptrdiff_t i = 0; i < part.n_runs; ++i)
+                                   moments.add_run(
+                                       values + i * part.run_length,
+                                       static_cast<std::size_t>(part.first_col +
+                                                                part.starts[r * part.n_runs + i]),
+                                       part.run_length);
+                           }
+                       }
+                       if (first + count == plan.lane_begin(lane + 1))
+                           for (const RowPart& part : parts)
+                               if (part.sparse()) moments.add_zeros(part);
+                   });
 
     ColumnMoments result;
     result.mean.assign(static_cast<std::size_t>(cols), 0.0);

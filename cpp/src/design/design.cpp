@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "spikeglm/backend/threads.hpp"
@@ -11,46 +12,94 @@ namespace spikeglm {
 
 void Design::write(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
                    Workspace::Frame& frame) const {
-    const RowBlock rows = block(first, count, frame);
-    for (std::ptrdiff_t r = 0; r < count; ++r)
-        std::copy_n(rows.data + r * rows.stride, rows.cols, out + r * stride);
+    const RowBlock x = block(first, count, frame);
+    for (std::ptrdiff_t i = 0; i < x.n_parts; ++i)
+        expand(x.parts[i], count, out + x.parts[i].first_col, stride);
+}
+
+RowBlock dense_block(const double* rows, std::ptrdiff_t count, std::ptrdiff_t cols,
+                     std::ptrdiff_t stride, Workspace::Frame& frame) {
+    auto* part = frame.take<RowPart>(1);
+    *part = RowPart::dense(rows, cols, stride);
+    return {count, cols, part, 1};
+}
+
+void expand(const RowPart& part, std::ptrdiff_t rows, double* out, std::ptrdiff_t stride) {
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+        const double* values = part.values + r * part.stride;
+        double* row = out + r * stride;
+        if (!part.sparse()) {
+            std::copy_n(values, part.cols, row);
+            continue;
+        }
+        std::fill_n(row, part.cols, 0.0);
+        for (std::ptrdiff_t i = 0; i < part.n_runs; ++i)
+            std::copy_n(values + i * part.run_length, part.run_length,
+                        row + part.starts[r * part.n_runs + i]);
+    }
 }
 
 RowBlock DenseDesign::block(std::ptrdiff_t first, std::ptrdiff_t count,
                             Workspace::Frame& frame) const {
     if (const double* row = matrix_.contiguous_row(first))
-        return {row, count, matrix_.cols,
-                matrix_.row_stride / static_cast<std::ptrdiff_t>(sizeof(double))};
+        return dense_block(row, count, matrix_.cols,
+                           matrix_.row_stride / static_cast<std::ptrdiff_t>(sizeof(double)), frame);
     double* copy = frame.take(count * matrix_.cols);
     matrix_.load(first, count, copy, matrix_.cols);
-    return {copy, count, matrix_.cols, matrix_.cols};
+    return dense_block(copy, count, matrix_.cols, matrix_.cols, frame);
+}
+
+bool PreparedDesign::moves(const RowPart& part) const {
+    if (location_.empty()) return false;
+    const auto begin = static_cast<std::size_t>(part.first_col);
+    const auto cols = static_cast<std::size_t>(part.cols);
+    const auto differ = [&](std::span<const double> values, double from) {
+        const auto own = values.subspan(begin, cols);
+        return std::any_of(own.begin(), own.end(), [&](double value) { return value != from; });
+    };
+    return differ(location_, 0.0) || differ(spread_, 1.0);
 }
 
 RowBlock PreparedDesign::block(std::ptrdiff_t first, std::ptrdiff_t count,
                                Workspace::Frame& frame) const {
     const RowBlock source = base_.block(first, count, frame);
-    const auto usable = [&](std::ptrdiff_t r) {
-        return usable_.empty() || usable_[static_cast<std::size_t>(first + r)] != 0;
-    };
-    bool clean = location_.empty();
-    for (std::ptrdiff_t r = 0; clean && r < count; ++r) clean = usable(r);
-    if (clean) return source;
+    bool all_usable = true;
+    for (std::ptrdiff_t r = 0; all_usable && r < count; ++r) all_usable = usable(first + r);
 
-    double* copy = frame.take(count * source.cols);
-    for (std::ptrdiff_t r = 0; r < count; ++r) {
-        const double* from = source.data + r * source.stride;
-        double* to = copy + r * source.cols;
-        if (!usable(r))
-            std::fill_n(to, source.cols, 0.0);
-        else if (location_.empty())
-            std::copy_n(from, source.cols, to);
-        else
-            for (std::ptrdiff_t c = 0; c < source.cols; ++c) {
-                const auto j = static_cast<std::size_t>(c);
-                to[c] = (from[c] - location_[j]) / spread_[j];
+    auto* parts = frame.take<RowPart>(source.n_parts);
+    for (std::ptrdiff_t i = 0; i < source.n_parts; ++i) {
+        RowPart part = source.parts[i];
+        const bool moving = moves(part);
+        if (!all_usable || moving) {
+            const std::ptrdiff_t stored = moving ? part.cols : part.stored();
+            double* values = frame.take(count * stored);
+            if (moving) {
+                expand(part, count, values, stored);
+                standardise(part.first_col, count, stored, values);
+                part = RowPart::dense(values, stored, stored, part.first_col);
+            } else {
+                for (std::ptrdiff_t r = 0; r < count; ++r)
+                    std::copy_n(part.values + r * part.stride, stored, values + r * stored);
+                part.values = values;
+                part.stride = stored;
             }
+            for (std::ptrdiff_t r = 0; r < count; ++r)
+                if (!usable(first + r)) std::fill_n(values + r * stored, stored, 0.0);
+        }
+        parts[i] = part;
     }
-    return {copy, count, source.cols, source.cols};
+    return {count, source.cols, parts, source.n_parts};
+}
+
+void PreparedDesign::standardise(std::ptrdiff_t first_col, std::ptrdiff_t count,
+                                 std::ptrdiff_t cols, double* values) const {
+    const double* location = location_.data() + first_col;
+    const double* spread = spread_.data() + first_col;
+    for (std::ptrdiff_t r = 0; r < count; ++r)
+        for (std::ptrdiff_t c = 0; c < cols; ++c) {
+            double& value = values[r * cols + c];
+            value = (value - location[c]) / spread[c];
+        }
 }
 
 RowSubset::RowSubset(std::shared_ptr<const Design> base, std::vector<std::ptrdiff_t> indices)
@@ -62,26 +111,73 @@ RowSubset::RowSubset(std::shared_ptr<const Design> base, std::vector<std::ptrdif
                                         std::to_string(base_->rows()) + " rows.");
 }
 
+namespace {
+
+struct Copy {
+    double* values;
+    std::int32_t* starts;  // null for a dense part
+};
+
+void copy_rows(const RowPart& from, std::ptrdiff_t rows, const Copy& to, std::ptrdiff_t to_row) {
+    const std::ptrdiff_t stored = from.stored();
+    for (std::ptrdiff_t r = 0; r < rows; ++r)
+        std::copy_n(from.values + r * from.stride, stored, to.values + (to_row + r) * stored);
+    if (from.sparse())
+        std::copy_n(from.starts, rows * from.n_runs, to.starts + to_row * from.n_runs);
+}
+
+}  // namespace
+
+/// How many of the rows [first, first + count) follow each other in the base.
+std::ptrdiff_t RowSubset::run_length(std::ptrdiff_t first, std::ptrdiff_t count) const {
+    const std::ptrdiff_t* index = indices_.data() + first;
+    std::ptrdiff_t length = 1;
+    while (length < count && index[length] == index[0] + length) ++length;
+    return length;
+}
+
 RowBlock RowSubset::block(std::ptrdiff_t first, std::ptrdiff_t count,
                           Workspace::Frame& frame) const {
     const std::ptrdiff_t* index = indices_.data() + first;
-    const auto run_length = [&](std::ptrdiff_t r) {
-        std::ptrdiff_t length = 1;
-        while (r + length < count && index[r + length] == index[r] + length) ++length;
-        return length;
-    };
-    if (count > 0 && run_length(0) == count) return base_->block(index[0], count, frame);
+    if (count == 0) return base_->block(0, 0, frame);
+    if (run_length(first, count) == count) return base_->block(index[0], count, frame);
 
-    double* out = frame.take(count * cols());
-    for (std::ptrdiff_t r = 0; r < count;) {
-        const std::ptrdiff_t length = run_length(r);
+    // The first run shows what the parts are.
+    const std::ptrdiff_t length = run_length(first, count);
+    const RowBlock head = base_->block(index[0], length, frame);
+    auto* parts = frame.take<RowPart>(head.n_parts);
+    auto* copies = frame.take<Copy>(head.n_parts);
+    for (std::ptrdiff_t i = 0; i < head.n_parts; ++i) {
+        RowPart& part = parts[i] = head.parts[i];
+        copies[i] = {frame.take(count * part.stored()), nullptr};
+        if (part.sparse()) copies[i].starts = frame.take<std::int32_t>(count * part.n_runs);
+        part.values = copies[i].values;
+        part.stride = part.stored();
+        part.starts = copies[i].starts;
+    }
+    const auto append = [&](const RowBlock& run, std::ptrdiff_t r) {
+        for (std::ptrdiff_t i = 0; i < run.n_parts; ++i)
+            copy_rows(run.parts[i], run.rows, copies[i], r);
+    };
+    append(head, 0);
+    for (std::ptrdiff_t r = length; r < count;) {
         Workspace::Frame inner(frame.workspace());
-        const RowBlock run = base_->block(index[r], length, inner);
-        for (std::ptrdiff_t i = 0; i < length; ++i)
-            std::copy_n(run.data + i * run.stride, run.cols, out + (r + i) * run.cols);
+        const RowBlock run = base_->block(index[r], run_length(first + r, count - r), inner);
+        append(run, r);
+        r += run.rows;
+    }
+    return {count, cols(), parts, head.n_parts};
+}
+
+void RowSubset::write(std::ptrdiff_t first, std::ptrdiff_t count, double* out,
+                      std::ptrdiff_t stride, Workspace::Frame& frame) const {
+    for (std::ptrdiff_t r = 0; r < count;) {
+        const std::ptrdiff_t length = run_length(first + r, count - r);
+        Workspace::Frame inner(frame.workspace());
+        base_->write(indices_[static_cast<std::size_t>(first + r)], length, out + r * stride,
+                     stride, inner);
         r += length;
     }
-    return {out, count, cols(), cols()};
 }
 
 namespace {

@@ -65,7 +65,8 @@ private:
     std::size_t p_;
     bool penalised_;
     std::vector<double> location_, spread_;          // of the columns, for the user's units
-    std::vector<double> sum_location_, sum_spread_;  // what is left to the arithmetic of sums
+    std::vector<double> row_location_, row_spread_;  // of the columns standardised row by row
+    std::vector<double> sum_location_, sum_spread_;  // of those left to the arithmetic of sums
     std::vector<std::ptrdiff_t> candidates_;
     std::vector<std::ptrdiff_t> free_;
     RankReport rank_;
@@ -88,23 +89,29 @@ Problem::Problem(const Design& design, const FitProblem& problem, const FitOptio
         throw std::invalid_argument("expected " + std::to_string(p_) +
                                     " regularizer strengths, got " +
                                     std::to_string(problem.strength.size()) + ".");
-    bool row_by_row = false;
+    row_location_.assign(p_, 0.0);
+    row_spread_.assign(p_, 1.0);
+    sum_location_ = row_location_;
+    sum_spread_ = row_spread_;
+    bool any_row_by_row = false;
     for (std::size_t j = 0; j < p_; ++j) {
         if (spread_[j] == 0.0) {
             spread_[j] = 1.0;  // constant: its coefficient stays zero
+            sum_location_[j] = location_[j];
             continue;
         }
         candidates_.push_back(static_cast<std::ptrdiff_t>(j));
-        row_by_row = row_by_row || std::abs(location_[j]) > centre_by_sums_below * spread_[j] ||
-                     spread_[j] > extreme_scale || spread_[j] < 1.0 / extreme_scale;
+        const bool row_by_row = std::abs(location_[j]) > centre_by_sums_below * spread_[j] ||
+                                spread_[j] > extreme_scale || spread_[j] < 1.0 / extreme_scale;
+        any_row_by_row = any_row_by_row || row_by_row;
+        (row_by_row ? row_location_ : sum_location_)[j] = location_[j];
+        (row_by_row ? row_spread_ : sum_spread_)[j] = spread_[j];
     }
     candidates_.push_back(static_cast<std::ptrdiff_t>(p_));
-    sum_location_ = row_by_row ? std::vector<double>(p_, 0.0) : location_;
-    sum_spread_ = row_by_row ? std::vector<double>(p_, 1.0) : spread_;
     const bool all_used = rows_.moments.n_used == design.rows();
     prepared_.emplace(design, all_used ? std::span<const std::uint8_t>() : rows_.used,
-                      row_by_row ? location_ : std::span<const double>(),
-                      row_by_row ? spread_ : std::span<const double>());
+                      any_row_by_row ? row_location_ : std::span<const double>(),
+                      any_row_by_row ? row_spread_ : std::span<const double>());
     sample_ = {problem.sample.y, rows_.weight, problem.sample.offset};
     null_ = fit_null_model(sample_, rows_, options.loss);
     likelihood_.emplace(*prepared_, sample_, options.loss, sum_location_, sum_spread_,

@@ -13,7 +13,8 @@ namespace spikeglm {
 namespace {
 
 /// Sums of one lane, in one vector so that lanes add as a whole:
-/// loss, sum d1, sum d2, X'd1 (p), X'd2 (p), X' diag(d2) X (p x p, lower).
+/// loss, sum d1, sum d2, X'd1 (p), X'd2 (p), X' diag(d2) X (p x p, each pair of columns at (i, j)
+/// or at (j, i)).
 struct LaneLayout {
     std::ptrdiff_t p;
     bool curvature;
@@ -141,7 +142,9 @@ void Likelihood::standardise(const double* sums, std::vector<double>& curvature)
     const double total = sums[2];
     for (std::size_t j = 0; j < p; ++j) {
         for (std::size_t i = j; i < p; ++i) {
-            const double centred = sandwich[i + j * p] - location_[i] * h[j] - location_[j] * h[i] +
+            const double sum =
+                i == j ? sandwich[i + i * p] : sandwich[i + j * p] + sandwich[j + i * p];
+            const double centred = sum - location_[i] * h[j] - location_[j] * h[i] +
                                    total * location_[i] * location_[j];
             curvature[i + j * size] = curvature[j + i * size] = centred / spread_[i] / spread_[j];
         }

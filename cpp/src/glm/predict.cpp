@@ -11,20 +11,6 @@
 
 namespace spikeglm {
 
-namespace {
-
-/// An infinity in X shows in eta as an infinity or a NaN; rows with finite eta need no look.
-void refuse_infinities(const RowBlock& x, std::ptrdiff_t first, const double* eta) {
-    for (std::ptrdiff_t r = 0; r < x.rows; ++r) {
-        if (std::isfinite(eta[r])) continue;
-        const double* row = x.data + r * x.stride;
-        if (std::any_of(row, row + x.cols, [](double value) { return std::isinf(value); }))
-            refuse_infinity(row, x.cols, first + r);
-    }
-}
-
-}  // namespace
-
 void predict(const Design& design, std::span<const double> coef, double intercept,
              std::span<const double> offset, int link, double* mu, const Execution& execution) {
     if (static_cast<std::ptrdiff_t>(coef.size()) != design.cols())
@@ -43,7 +29,9 @@ void predict(const Design& design, std::span<const double> coef, double intercep
                 eta[r] = intercept +
                          (offset.empty() ? 0.0 : offset[static_cast<std::size_t>(first + r)]);
             kernels().matvec(x, coef.data(), x.cols, 1, eta, count);
-            refuse_infinities(x, first, eta);
+            // An infinity in X shows in eta as an infinity or a NaN; finite eta need no look.
+            for (std::ptrdiff_t r = 0; r < count; ++r)
+                if (!std::isfinite(eta[r])) refuse_infinities(x, r, first);
             kernels().inverse_link(link, count, eta, mu + first);
         });
 }

@@ -188,11 +188,11 @@ class AtomicBasis(ParameterBasis):
     # Bounds.
 
     def _scan(self, arrays: list[NDArray[Any]]) -> list[Scan]:
-        known = None
-        if self._bounded():
-            ranges = self._fixed_ranges(arrays[0].shape[1])
-            known = None if ranges is None else [_core.Bounds(*pair) for pair in ranges]
-        return [_core.column_range(arrays[0], known)]
+        if self.mode == "conv":
+            return []
+        ranges = self._fixed_ranges(arrays[0].shape[1]) if self._bounded() else None
+        known = None if ranges is None else [_core.Bounds(*pair) for pair in ranges]
+        return [scan_columns(arrays[0], known)]
 
     def _keep(self, scans: list[list[Scan]]) -> None:
         if not self._bounded():
@@ -259,7 +259,9 @@ class AtomicBasis(ParameterBasis):
     def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs, by_channel: bool) -> Expression:
         (array,) = inputs
         if self.mode == "eval":
-            return self._evaluation(array, [(float(a), float(b)) for a, b in self.bounds_])
+            unbounded = [(-np.inf, np.inf)] * array.shape[1]
+            ranges = self.bounds_ if self._bounded() else unbounded
+            return self._evaluation(array, [(float(a), float(b)) for a, b in ranges])
         return Convolution(
             self._filters(), array, self.predictor_causality, self._shifts(), tuple(epochs)
         )
@@ -268,7 +270,7 @@ class AtomicBasis(ParameterBasis):
         (values,) = inputs
         columns = values.reshape(len(values), -1) if values.ndim > 1 else values.reshape(-1, 1)
         ranges = self._fixed_ranges(columns.shape[1]) if self.mode == "eval" else None
-        learned, _ = _core.column_range(columns, None)  # refuses infinities
+        learned, _ = scan_columns(columns, None)
         if ranges is None:
             ranges = [(float(low), float(high)) for low, high in merged_ranges([learned])]
         found = [
@@ -327,6 +329,19 @@ def _same(value: Any, default: Any) -> bool:
     if isinstance(value, np.ndarray) or isinstance(default, np.ndarray):
         return False
     return value is default or bool(value == default) or bool(value != value and default != default)
+
+
+def scan_columns(array: NDArray[Any], known: list[_core.Bounds] | None) -> Scan:
+    """Return the range of each column, NaN where it has no values, and what lies outside `known`.
+
+    Refuses infinities.
+    """
+    ranges, n_outside = _core.column_range(array, known)
+    for c, bound in enumerate(ranges):
+        # What the core says of a column without values; it may be a column's range as well.
+        if (bound.low, bound.high) == (0.0, 1.0) and np.isnan(array[:, c]).all():
+            ranges[c] = _core.Bounds(np.nan, np.nan)
+    return ranges, n_outside
 
 
 def merged_ranges(scans: list[list[_core.Bounds]]) -> FloatArray:

@@ -247,7 +247,8 @@ class Basis(ABC, BaseEstimator):
             for n, (low, high) in zip(n_samples, self._ranges(), strict=True)
         ]
         grids = np.meshgrid(*axes, indexing="ij")
-        return (*grids, self._values(list(grids)))
+        values = self._values([grid.ravel() for grid in grids])
+        return (*grids, values.reshape(*grids[0].shape, values.shape[-1]))
 
     def _read(self, inputs: tuple[Any, ...]) -> Inputs:
         self._require_inputs(len(inputs))
@@ -466,6 +467,72 @@ class Basis(ABC, BaseEstimator):
         from ._transformer import TransformerBasis
 
         return TransformerBasis(self)
+
+    # Pictures.
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        n_points: int | None = None,
+        bin_size: float | None = None,
+        coef: ArrayLike | None = None,
+    ) -> Any:
+        """Draw the functions, or with coefficients what a model makes of them.
+
+        Each additive component has a panel of its own, with its label as title. Functions of one
+        input are curves, in colours from dark to light; Fourier sines are dashed. In eval mode they
+        cover the bounds that were given, frozen or learned, else, or where channels have different
+        ones, [0, 1] ("rescaled"). In conv mode they are the filters bin by bin, against the time
+        from a sample back to the bins that it looks at. Categories are bars, a history is stems.
+
+        Functions of two inputs are images: up to 36 tiles with the same axes, each coloured from 0
+        to its own peak, those of a product in columns along the first input and rows along the
+        second. More would be too small, so they are drawn over each other, each as the contour line
+        at half of its maximum, coloured by the function of the first factor. Functions that change
+        sign have no such outline: of more than 36 the first 36 are shown.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw: one, or an array with one for each component; a new pyplot figure by
+            default. Polar Axes show a function of one input over a full turn per range of its
+            bounds.
+        n_points :
+            Number of points over the bounds of an input; None means 500 for curves and 101 for
+            images.
+        bin_size :
+            Duration of a sample in seconds, for conv mode; lags are in bins without it.
+        coef : (n_basis_funcs,), optional
+            Coefficients of the functions, of all components one after the other: for inputs of
+            several channels those of one channel. The weighted sum, which is a tuning curve or a
+            filter, is drawn as a dark line over the weighted functions; of two inputs as an image,
+            or where one of them is a category as a line for each.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            An array of them where there are several components.
+
+        Raises
+        ------
+        ValueError
+            A component has more than two inputs, or `coef` or `ax` does not fit the basis.
+        ImportError
+            If matplotlib is missing: ``pip install 'spikeglm[plot]'``.
+
+        Examples
+        --------
+        >>> import spikeglm as nmo
+        >>> place = nmo.basis.BSplineBasis(8, bounds=(0, 100), label="position (cm)")
+        >>> history = nmo.basis.RaisedCosineBasisLog(5, mode="conv", window_size=100)
+        >>> panels = (place + history).plot(bin_size=0.001)
+        >>> [panel.get_xlabel() for panel in panels]
+        ['position (cm)', 'lag (s)']
+        """
+        from ._plot import draw
+
+        return draw(self, ax, n_points, bin_size, coef)
 
     # Labels and parts.
 

@@ -84,7 +84,7 @@ class Category(AtomicBasis):
             found = np.where(known[place] == present, place, -1)
         if not self.out_of_category and np.any(found < 0):
             raise ValueError(
-                f"{self.label} got the label {present[found < 0][0]!r}, which is none of "
+                f"{self.label} got the label {present[found < 0].tolist()[0]!r}, which is none of "
                 f"{known.tolist()}; with out_of_category=True it would become a row of zeros."
             )
         if not missing.any():
@@ -105,9 +105,8 @@ class Category(AtomicBasis):
         return values
 
     def _evaluation(self, array: NDArray[Any], bounds: list[Range]) -> Expression:
-        whole = [(-np.inf, np.inf)] * array.shape[1]
         return Evaluation(
-            "OneHot", ({"n_basis_funcs": self.n_basis_funcs},), array, tuple(whole), np.nan
+            "OneHot", ({"n_basis_funcs": self.n_basis_funcs},), array, tuple(bounds), np.nan
         )
 
     def evaluate_on_grid(self, *n_samples: int) -> tuple[Any, ...]:

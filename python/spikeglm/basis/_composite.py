@@ -126,7 +126,12 @@ class CompositeBasis(Basis):
         _labels.require_distinct(
             [label for label in kept if label not in gone] + _labels.user_labels(new)
         )
-        setattr(parent, "basis1" if parent.basis1 is old else "basis2", new)
+        place = "basis1" if parent.basis1 is old else "basis2"
+        shapes = old.input_shape
+        setattr(parent, place, new)
+        replaced = getattr(parent, place)
+        if None not in shapes and len(shapes) == replaced.n_inputs:
+            replaced._remember_shapes(shapes)
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         """Return the formula."""

@@ -166,7 +166,7 @@ class CustomBasis(ParameterBasis):
     output_shape: Any
     basis_kwargs: Any
     pynapple_support: bool
-    is_complex: bool
+    is_complex: bool = False
     bounds: Any
     fill_value: float
 

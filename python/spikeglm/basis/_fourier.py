@@ -6,12 +6,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from .._expression import Expression, Fourier, Range
+from .._expression import Columns, Expression, Fourier, Range
 from .._timeseries import Epochs
 from .._validation import FloatArray, bounds_ranges, warn, whole_number
 from ..exceptions import ConstantInputWarning, SpikeglmWarning
-from ._atomic import ParameterBasis, merged_ranges
+from ._atomic import ParameterBasis, merged_ranges, scan_columns
 from ._base import Scan
 
 
@@ -163,7 +162,7 @@ class FourierBasis(ParameterBasis):
         return self.bounds_
 
     def _scan(self, arrays: list[NDArray[Any]]) -> list[Scan]:
-        return [_core.column_range(array, None) for array in arrays]
+        return [scan_columns(array, None) for array in arrays]
 
     def _keep(self, scans: list[list[Scan]]) -> None:
         learned = [merged_ranges([scan[i][0] for scan in scans]) for i in range(self.ndim)]
@@ -199,6 +198,9 @@ class FourierBasis(ParameterBasis):
         self.bounds = tuple(known) if self.ndim > 1 else known[0]
 
     def _bind(self, inputs: list[NDArray[Any]], epochs: Epochs, by_channel: bool) -> Expression:
+        if not self.n_basis_funcs:
+            n_samples, n_channels = inputs[0].shape
+            return Columns(np.empty((n_samples, 0)), n_channels)
         ranges = tuple(
             tuple((float(low), float(high)) for low, high in channels) for channels in self.bounds_
         )
@@ -215,7 +217,7 @@ class FourierBasis(ParameterBasis):
         for i, (values, frequencies) in enumerate(
             zip(columns, self.masked_frequencies, strict=True)
         ):
-            scans = _core.column_range(values, None)[0]  # refuses infinities
+            scans, _ = scan_columns(values, None)
             low, high = (merged_ranges([scans]) if fixed is None else fixed[i]).T
             u = (values - low) / np.where(high > low, high - low, 1.0)
             # Whole turns do not matter; without them the product keeps its digits.

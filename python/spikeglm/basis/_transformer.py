@@ -69,7 +69,7 @@ class TransformerBasis(TransformerMixin, BaseEstimator):
         fitted.setup_basis(*inputs)
         fitted._freeze()
         self.basis = fitted
-        self.n_features_in_ = sum(values.shape[1] for values in inputs)
+        self.n_features_in_ = sum(int(np.prod(values.shape[1:])) for values in inputs)
         if hasattr(X, "columns"):
             self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         return self

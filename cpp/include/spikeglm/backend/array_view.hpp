@@ -40,12 +40,4 @@ struct MatrixView {
     [[nodiscard]] const double* contiguous_row(std::ptrdiff_t row) const;
 };
 
-/// Consecutive rows of a design matrix: row-major float64, `stride` elements from row to row.
-struct RowBlock {
-    const double* data = nullptr;
-    std::ptrdiff_t rows = 0;
-    std::ptrdiff_t cols = 0;
-    std::ptrdiff_t stride = 0;
-};
-
 }  // namespace spikeglm

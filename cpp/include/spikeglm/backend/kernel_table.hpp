@@ -7,8 +7,9 @@
 /// instruction sets.
 
 #include <cstddef>
+#include <cstdint>
 
-#include "spikeglm/backend/array_view.hpp"
+#include "spikeglm/backend/row_block.hpp"
 
 namespace spikeglm {
 
@@ -31,13 +32,29 @@ struct BasisView {
     std::ptrdiff_t table_size = 0;
 };
 
+/// Combinations of whole frequencies, row-major (n_inputs, n_waves).
+struct WavesView {
+    std::ptrdiff_t n_inputs = 0;
+    std::ptrdiff_t n_waves = 0;
+    const double* frequencies = nullptr;
+};
+
+/// An interval of x that is one turn: u = (scale x - low) / (head + tail). The head has at most 26
+/// significant bits.
+struct Period {
+    double scale = 1.0;
+    double low = 0.0;
+    double head = 1.0;
+    double tail = 0.0;
+};
+
 /// Rows that convolve_dense computes at a time.
 inline constexpr std::ptrdiff_t dense_tile_rows = 32;
 
 /// Transforms that the Fourier kernels carry out at once.
 inline constexpr int fft_lanes = 4;
 
-inline constexpr unsigned kernel_abi = 1;
+inline constexpr unsigned kernel_abi = 2;
 
 struct KernelTable {
     unsigned abi;
@@ -51,8 +68,9 @@ struct KernelTable {
     void (*transpose_matvec)(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
                              std::ptrdiff_t n_problems, double* out, std::ptrdiff_t out_stride);
 
-    /// Adds x' diag(w) x to the lower triangle of `out` (column-major). `w` may be negative.
-    /// `scratch` holds x.rows * x.cols doubles.
+    /// Adds x' diag(w) x to `out` (column-major). `w` may be negative. The product of columns i and
+    /// j is added to out(i, j) or to out(j, i), once: to the lower triangle within and between
+    /// dense parts, anywhere with sparse ones. `scratch` holds x.rows * x.cols doubles.
     void (*sandwich)(const RowBlock& x, const double* w, double* out, std::ptrdiff_t out_stride,
                      double* scratch);
 
@@ -70,6 +88,26 @@ struct KernelTable {
     /// bounds: 0 at the lower, 1 at the upper. NaN gives a row of NaN.
     void (*evaluate_basis)(const BasisView& basis, std::ptrdiff_t n, const double* u, double* out,
                            std::ptrdiff_t out_stride);
+
+    /// For families with local support: writes the values of its runs at u[r] to
+    /// values[r * stride + 0 ...] and where they begin, counted from -first_col, to
+    /// starts[r * starts_stride + 0 ...]. NaN gives NaN in all runs.
+    void (*evaluate_runs)(const BasisView& basis, std::ptrdiff_t n, const double* u, double* values,
+                          std::ptrdiff_t stride, std::int32_t* starts, std::ptrdiff_t starts_stride,
+                          std::int32_t first_col);
+
+    /// Row-wise Kronecker product, channel by channel, `left` slow, of what two parts store.
+    /// `starts` receives where the runs of the product begin, counted from its own first column; it
+    /// is null for two dense parts, whose product is dense.
+    void (*multiply)(const RowPart& left, const RowPart& right, std::ptrdiff_t channels,
+                     std::ptrdiff_t rows, double* values, std::ptrdiff_t stride,
+                     std::int32_t* starts);
+
+    /// Writes cos(2 pi sum_d f_dk u_d) of every wave k, then the sines of those with a frequency
+    /// above zero, to out[r * out_stride + 0 ..). Input d is x[d * n .. d * n + n), in units of
+    /// periods[d].
+    void (*fourier)(const WavesView& waves, const Period* periods, std::ptrdiff_t n,
+                    const double* x, double* out, std::ptrdiff_t out_stride);
 
     /// Valid convolution: out[r * n_cols + c] += sum_k kernel[k * n_cols + c] x[r + window - 1 - k]
     /// over the `window` rows k of the kernel bank, for r < n_out; x holds n_out + window - 1

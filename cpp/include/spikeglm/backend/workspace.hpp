@@ -2,8 +2,7 @@
 /// Scratch memory that is reused from block to block.
 
 #include <cstddef>
-#include <memory>
-#include <utility>
+#include <type_traits>
 #include <vector>
 
 namespace spikeglm {
@@ -19,7 +18,14 @@ public:
         Frame(const Frame&) = delete;
         Frame& operator=(const Frame&) = delete;
 
-        [[nodiscard]] double* take(std::ptrdiff_t count) { return owner_.take(count); }
+        /// Memory for `count` elements of a type that needs neither construction nor more than the
+        /// alignment of `new`; not initialised.
+        template <class T = double>
+        [[nodiscard]] T* take(std::ptrdiff_t count) {
+            static_assert(std::is_trivially_copyable_v<T> &&
+                          alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+            return reinterpret_cast<T*>(owner_.take(static_cast<std::size_t>(count) * sizeof(T)));
+        }
         [[nodiscard]] Workspace& workspace() { return owner_; }
 
     private:
@@ -28,15 +34,14 @@ public:
     };
 
 private:
-    double* take(std::ptrdiff_t count) {
-        const auto size = static_cast<std::size_t>(count);
+    std::byte* take(std::size_t size) {
         if (used_ == buffers_.size()) buffers_.emplace_back();
         auto& buffer = buffers_[used_++];
         if (buffer.size() < size) buffer.resize(size);
         return buffer.data();
     }
 
-    std::vector<std::vector<double>> buffers_;
+    std::vector<std::vector<std::byte>> buffers_;
     std::size_t used_ = 0;
 };
 

@@ -5,8 +5,12 @@
 /// Columns are channel-major and basis-fastest: column (c * n_basis + b) holds function b of
 /// channel c. A sum puts its terms side by side; a product is the row-wise Kronecker product, first
 /// factor slow, channel by channel.
+///
+/// Families with local support stay sparse in sums and products (backend/row_block.hpp): a product
+/// stores, row by row, the products of what its factors store.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -37,6 +41,10 @@ public:
     [[nodiscard]] BasisView view() const;
     /// Whether values are per unit of x: to be divided by the width of the bounds.
     [[nodiscard]] bool is_density() const { return is_density_; }
+    /// Whether x is taken as it is, not in units of the bounds.
+    [[nodiscard]] bool takes_raw_values() const { return takes_raw_values_; }
+    /// What a row stores, where that is at most half of the functions.
+    [[nodiscard]] std::optional<LocalSupport> local_support() const;
 
     /// Values at x, row-major (x.size(), n_basis_funcs).
     void evaluate(std::span<const double> x, const Bounds& bounds, double* out) const;
@@ -50,6 +58,7 @@ private:
     std::ptrdiff_t n_basis_funcs_;
     int order_;
     bool is_density_ = false;
+    bool takes_raw_values_ = false;
     std::vector<double> table_;
 };
 
@@ -72,6 +81,13 @@ public:
                        std::ptrdiff_t stride, Workspace& workspace) const {
         fill(first, count, out, stride, workspace);
     }
+    /// Whether blocks have sparse parts. Those of an expression with channels are one part then,
+    /// with the runs of its channels in order, equally many for each.
+    [[nodiscard]] virtual bool sparse() const { return false; }
+
+    /// The same rows in the form that suits them.
+    [[nodiscard]] virtual RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
+                                         Workspace::Frame& frame) const;
 };
 
 using ExpressionPtr = std::shared_ptr<const Expression>;
@@ -84,9 +100,17 @@ struct Epoch {
 
 /// The basis at the values of each column of `input` (samples, channels), rescaled to [0, 1] by
 /// that column's bounds. A row with a value outside its bounds becomes `fill_value` in all its
-/// columns; a NaN makes the columns of its channel NaN.
-ExpressionPtr make_evaluation(const Basis& basis, const MatrixView& input,
+/// columns; a NaN makes the columns of its channel NaN. `bases`: one, or one per channel, all with
+/// the same number of functions.
+ExpressionPtr make_evaluation(std::vector<Basis> bases, const MatrixView& input,
                               std::vector<Bounds> bounds, double fill_value);
+inline ExpressionPtr make_evaluation(const Basis& basis, const MatrixView& input,
+                                     std::vector<Bounds> bounds, double fill_value) {
+    return make_evaluation(std::vector<Basis>{basis}, input, std::move(bounds), fill_value);
+}
+
+/// Features that exist already, (samples, channels * functions), as an expression.
+ExpressionPtr make_columns(const MatrixView& values, std::ptrdiff_t channels);
 
 /// A bank of filters, row-major (window_size, n_basis_funcs).
 struct FilterBank {
@@ -135,7 +159,9 @@ inline ExpressionPtr make_convolution(const Basis& basis, const MatrixView& inpu
                             true, std::move(epochs));
 }
 
-ExpressionPtr make_sum(ExpressionPtr left, ExpressionPtr right);
+/// With `by_channel`, for sums that are factors of a product, the columns are channel-major over
+/// both terms: for each channel the functions of `left`, then those of `right`.
+ExpressionPtr make_sum(ExpressionPtr left, ExpressionPtr right, bool by_channel = false);
 ExpressionPtr make_product(ExpressionPtr left, ExpressionPtr right);
 
 /// An expression as a design: features are computed when a block of rows is asked for.
@@ -145,7 +171,9 @@ public:
     [[nodiscard]] std::ptrdiff_t rows() const override { return root_->rows(); }
     [[nodiscard]] std::ptrdiff_t cols() const override { return root_->n_features(); }
     [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
-                                 Workspace::Frame& frame) const override;
+                                 Workspace::Frame& frame) const override {
+        return root_->block(first, count, frame);
+    }
     [[nodiscard]] std::ptrdiff_t write_rows() const override { return root_->write_rows(); }
     void write(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
                Workspace::Frame& frame) const override {
@@ -156,8 +184,15 @@ private:
     ExpressionPtr root_;
 };
 
-/// Smallest and largest value of each column, NaN ignored; (0, 1) for a column without values.
-/// Throws std::invalid_argument with row and column of the first infinity.
-[[nodiscard]] std::vector<Bounds> column_range(const MatrixView& input);
+struct ColumnRange {
+    std::vector<Bounds> bounds;             ///< smallest and largest value of each column
+    std::vector<std::ptrdiff_t> n_outside;  ///< values of each column below or above given bounds
+};
+
+/// One pass over the columns of a basis input. NaN are ignored; a column without values has the
+/// range (0, 1). `bounds`: one per column, or empty, and then nothing is outside. Throws
+/// std::invalid_argument with row and column of the first infinity.
+[[nodiscard]] ColumnRange column_range(const MatrixView& input, std::span<const Bounds> bounds,
+                                       const Execution& execution);
 
 }  // namespace spikeglm

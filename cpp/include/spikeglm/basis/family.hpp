@@ -6,12 +6,24 @@
 ///   prepare(parameters)        checks the parameters and lays out the table of numbers that
 ///                              `evaluate` reads (knots, peaks); throws std::invalid_argument;
 ///   evaluate(basis, u, out)    writes the n_basis_funcs values at u, which is in units of the
-///                              bounds: 0 at the lower bound, 1 at the upper. u is not NaN.
+///                              bounds: 0 at the lower bound, 1 at the upper. At a NaN the kernels
+///                              write NaN, whatever a family wrote. u and out are doubles; or, as
+///                              template <class V>, of a number-like type, and then the kernels
+///                              evaluate the samples of a packet at once. exp, log1p, abs, min,
+///                              nearest and select of a V are found by argument-dependent lookup.
 /// Outside [0, 1] a family writes NaN where it is not defined. A family may add
 ///   is_density = true          its functions integrate to one in x: values are divided by the
-///                              width of the bounds.
+///                              width of the bounds;
+///   takes_raw_values = true    u is x itself, not rescaled by the bounds;
+///   support(basis)             a LocalSupport, where few of its functions are not zero at any u;
+///   evaluate_runs<Order>(basis, u, values, starts)
+///                              with it, for an order that the compiler knows, or 0, in place of
+///                              all functions: the values of the runs, one run after the other, and
+///                              the function at which each begins. Runs do not overlap, and all lie
+///                              among the functions wherever u is.
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
@@ -27,7 +39,18 @@ struct BasisParameters {
     double width = 2.0;                 ///< raised cosines: half width of a bump in peak distances
     double time_scaling = 50.0;         ///< raised cosine log: strength of the compression
     bool enforce_decay_to_zero = true;  ///< raised cosine log: whether the last bump ends at u = 1
+    std::vector<double> decay_rates;    ///< exponentials: per unit of u
+    std::vector<double> mixing;         ///< exponentials: (decay_rates, n_basis_funcs), row-major
 };
+
+/// What a row of a family with local support stores (backend/row_block.hpp).
+struct LocalSupport {
+    std::ptrdiff_t n_runs = 1;
+    std::ptrdiff_t run_length = 1;
+};
+
+template <class Family>
+concept LocalFamily = requires(const BasisView& basis) { Family::support(basis); };
 
 inline constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 

@@ -1,13 +1,14 @@
 #pragma once
 /// B-splines, M-splines and cyclic B-splines of any order.
 ///
-/// Values follow the recursion of Cox and de Boor; de Boor (1978), A Practical Guide to Splines,
-/// chapter X, algorithm BSPLVB: the `order` functions that do not vanish at u are computed
-/// together. Cost per sample: order^2 / 2 multiplications and n_basis_funcs stores.
+/// The functions are those of the recursion of Cox and de Boor; de Boor (1978), A Practical Guide
+/// to Splines, chapter X. A basis tabulates them interval by interval as polynomials. Cost per
+/// sample: order^2 multiplications and additions, and order stores.
 ///
 /// Knots lie on linspace(0, 1 + eps, ...): the eps puts u = 1 inside the last, half-open interval.
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "spikeglm/basis/family.hpp"
@@ -45,23 +46,88 @@ inline std::ptrdiff_t find_interval(const double* t, std::ptrdiff_t intervals, d
     return j;
 }
 
-/// The `order` values at u of the B-splines that do not vanish on [t[0], t[1]); t may be indexed
-/// from -(order - 1) to order.
-inline void nonzero_values(const double* t, int order, double u, double* values) {
-    double right[max_spline_order];
-    double left[max_spline_order];
-    values[0] = 1.0;
-    for (int k = 1; k < order; ++k) {
-        right[k - 1] = t[k] - u;
-        left[k - 1] = u - t[1 - k];
-        double carried = 0.0;
-        for (int i = 0; i < k; ++i) {
-            const double term = values[i] / (right[i] + left[k - 1 - i]);
-            values[i] = carried + right[i] * term;
-            carried = left[k - 1 - i] * term;
+/// Numbers that `append_polynomials` lays out for one interval.
+constexpr std::ptrdiff_t polynomial_size(int order) { return 1 + std::ptrdiff_t{order} * order; }
+
+/// Lays out, for every interval [a, b) of the knots, 1 / (b - a) and the functions that do not
+/// vanish there as polynomials of s = (u - a) / (b - a), of degree d = order - 1:
+///   B_l(u) = sum_i s^i (1 - s)^(d - i) C[i, l].
+/// C[i, l] is binomial(d, i) times the blossom of B_l at i times b and d - i times a, which the
+/// recursion gives when each of its steps takes an argument of its own (Ramshaw 1989, Computer
+/// Aided Geometric Design 6:323). No term is negative, so that small values are as accurate as
+/// large ones.
+inline void append_polynomials(std::ptrdiff_t intervals, int order, std::vector<double>& table) {
+    const std::vector<double> knots = table;
+    for (std::ptrdiff_t j = 0; j < intervals; ++j) {
+        const double* t = knots.data() + order - 1 + j;
+        table.push_back(1.0 / (t[1] - t[0]));
+        double binomial = 1.0;
+        for (int i = 0; i < order; ++i) {
+            double values[max_spline_order] = {binomial};
+            for (int k = 1; k < order; ++k) {
+                const double u = k <= i ? t[1] : t[0];
+                double carried = 0.0;
+                for (int l = 0; l < k; ++l) {
+                    const double term = values[l] / (t[l + 1] - t[l + 1 - k]);
+                    values[l] = carried + (t[l + 1] - u) * term;
+                    carried = (u - t[l + 1 - k]) * term;
+                }
+                values[k] = carried;
+            }
+            table.insert(table.end(), values, values + order);
+            binomial = binomial * (order - 1 - i) / (i + 1);
         }
-        values[k] = carried;
     }
+}
+
+/// The polynomials of one interval at s, with 1 - s. Here and below `Order` is the order, or 0
+/// where the compiler does not know it.
+template <int Order>
+void polynomials_at(const double* __restrict coefficients, int order, double s, double one_minus_s,
+                    double* __restrict values) {
+    constexpr int size = Order > 0 ? Order : max_spline_order;
+    const int n = Order > 0 ? Order : order;
+    double power[size];
+    double product = 1.0;
+    for (int i = 0; i < n; ++i, product *= s) power[i] = product;
+    product = 1.0;
+    for (int i = n - 1; i >= 0; --i, product *= one_minus_s) power[i] *= product;
+    for (int l = 0; l < n; ++l) {
+        double sum = power[0] * coefficients[l];
+        for (int i = 1; i < n; ++i) sum += power[i] * coefficients[i * n + l];
+        values[l] = sum;
+    }
+}
+
+/// Finds the interval of u in [0, 1] among those of the basis, writes the values of the functions
+/// that do not vanish there, and returns its number. Outside [0, 1]: `outside`, and interval 0.
+template <int Order>
+std::ptrdiff_t evaluate_interval(const BasisView& basis, std::ptrdiff_t intervals, double u,
+                                 double outside, double* values) {
+    const int order = Order > 0 ? Order : basis.order;
+    if (!(u >= 0.0 && u <= 1.0)) {
+        std::fill_n(values, order, outside);
+        return 0;
+    }
+    const double* t = basis.table + order - 1;
+    const std::ptrdiff_t j = find_interval(t, intervals, u);
+    const double* polynomials = t + intervals + order + j * polynomial_size(order);
+    const double s = (u - t[j]) * polynomials[0];
+    const double one_minus_s = (t[j + 1] - u) * polynomials[0];
+    polynomials_at<Order>(polynomials + 1, order, s, one_minus_s, values);
+    return j;
+}
+
+/// All functions, from the runs. NaN in one stands for a u at which none is defined.
+template <class Family>
+void evaluate_all(const BasisView& basis, double u, double* out) {
+    double values[max_spline_order];
+    std::int32_t starts[max_spline_order];
+    Family::evaluate_runs(basis, u, values, starts);
+    const LocalSupport support = Family::support(basis);
+    std::fill_n(out, basis.n_basis_funcs, std::isnan(values[0]) ? nan_value : 0.0);
+    for (std::ptrdiff_t i = 0; i < support.n_runs; ++i)
+        std::copy_n(values + i * support.run_length, support.run_length, out + starts[i]);
 }
 
 }  // namespace spline_detail
@@ -71,26 +137,31 @@ inline void nonzero_values(const double* t, int order, double u, double* values)
 struct BSpline {
     static constexpr std::string_view name = "BSpline";
 
+    static std::ptrdiff_t intervals(std::ptrdiff_t n_basis_funcs, int order) {
+        return n_basis_funcs - order + 1;
+    }
+
     static std::vector<double> prepare(const BasisParameters& p) {
         spline_detail::check(p, 1);
-        const std::ptrdiff_t intervals = p.n_basis_funcs - p.order + 1;
+        const std::ptrdiff_t n = intervals(p.n_basis_funcs, p.order);
         std::vector<double> knots;
-        for (std::ptrdiff_t i = 1 - p.order; i <= intervals + p.order - 1; ++i)
-            knots.push_back(
-                spline_detail::break_point(std::clamp<std::ptrdiff_t>(i, 0, intervals), intervals));
+        for (std::ptrdiff_t i = 1 - p.order; i <= n + p.order - 1; ++i)
+            knots.push_back(spline_detail::break_point(std::clamp<std::ptrdiff_t>(i, 0, n), n));
+        spline_detail::append_polynomials(n, p.order, knots);
         return knots;
     }
 
+    static LocalSupport support(const BasisView& basis) { return {1, basis.order}; }
+
+    template <int Order = 0>
+    static void evaluate_runs(const BasisView& basis, double u, double* values,
+                              std::int32_t* starts) {
+        starts[0] = static_cast<std::int32_t>(spline_detail::evaluate_interval<Order>(
+            basis, intervals(basis.n_basis_funcs, basis.order), u, nan_value, values));
+    }
+
     static void evaluate(const BasisView& basis, double u, double* out) {
-        if (!(u >= 0.0 && u <= 1.0)) {
-            std::fill_n(out, basis.n_basis_funcs, nan_value);
-            return;
-        }
-        const double* t = basis.table + basis.order - 1;
-        const std::ptrdiff_t j =
-            spline_detail::find_interval(t, basis.n_basis_funcs - basis.order + 1, u);
-        std::fill_n(out, basis.n_basis_funcs, 0.0);
-        spline_detail::nonzero_values(t + j, basis.order, u, out + j);
+        spline_detail::evaluate_all<BSpline>(basis, u, out);
     }
 };
 
@@ -100,17 +171,30 @@ struct MSpline {
     static constexpr std::string_view name = "MSpline";
     static constexpr bool is_density = true;
 
-    static std::vector<double> prepare(const BasisParameters& p) { return BSpline::prepare(p); }
+    /// The table of the B-splines, then the scale of each function.
+    static std::vector<double> prepare(const BasisParameters& p) {
+        std::vector<double> table = BSpline::prepare(p);
+        for (std::ptrdiff_t i = 0; i < p.n_basis_funcs; ++i) {
+            const double* t = table.data() + i;
+            table.push_back(p.order / (t[p.order] - t[0]));
+        }
+        return table;
+    }
+
+    static LocalSupport support(const BasisView& basis) { return {1, basis.order}; }
+
+    template <int Order = 0>
+    static void evaluate_runs(const BasisView& basis, double u, double* values,
+                              std::int32_t* starts) {
+        const std::ptrdiff_t j = spline_detail::evaluate_interval<Order>(
+            basis, BSpline::intervals(basis.n_basis_funcs, basis.order), u, 0.0, values);
+        const double* scale = basis.table + basis.table_size - basis.n_basis_funcs + j;
+        for (int i = 0; i < basis.order; ++i) values[i] *= scale[i];
+        starts[0] = static_cast<std::int32_t>(j);
+    }
 
     static void evaluate(const BasisView& basis, double u, double* out) {
-        if (!(u >= 0.0 && u <= 1.0)) {
-            std::fill_n(out, basis.n_basis_funcs, 0.0);
-            return;
-        }
-        BSpline::evaluate(basis, u, out);
-        for (std::ptrdiff_t i = 0; i < basis.n_basis_funcs; ++i)
-            if (out[i] != 0.0)
-                out[i] *= basis.order / (basis.table[i + basis.order] - basis.table[i]);
+        spline_detail::evaluate_all<MSpline>(basis, u, out);
     }
 };
 
@@ -129,20 +213,25 @@ struct CyclicBSpline {
             knots.push_back(spline_detail::break_point(i - turns * intervals, intervals) +
                             static_cast<double>(turns) * period);
         }
+        spline_detail::append_polynomials(intervals, p.order, knots);
         return knots;
     }
 
+    /// Of single functions: they wrap in some rows, and every row stores runs of one length.
+    static LocalSupport support(const BasisView& basis) { return {basis.order, 1}; }
+
+    template <int Order = 0>
+    static void evaluate_runs(const BasisView& basis, double u, double* values,
+                              std::int32_t* starts) {
+        const std::ptrdiff_t n = basis.n_basis_funcs;
+        const std::ptrdiff_t j =
+            spline_detail::evaluate_interval<Order>(basis, n, u, nan_value, values);
+        for (int i = 0; i < basis.order; ++i)
+            starts[i] = static_cast<std::int32_t>(j + i < n ? j + i : j + i - n);
+    }
+
     static void evaluate(const BasisView& basis, double u, double* out) {
-        if (!(u >= 0.0 && u <= 1.0)) {
-            std::fill_n(out, basis.n_basis_funcs, nan_value);
-            return;
-        }
-        const double* t = basis.table + basis.order - 1;
-        const std::ptrdiff_t j = spline_detail::find_interval(t, basis.n_basis_funcs, u);
-        double values[max_spline_order];
-        spline_detail::nonzero_values(t + j, basis.order, u, values);
-        std::fill_n(out, basis.n_basis_funcs, 0.0);
-        for (int i = 0; i < basis.order; ++i) out[(j + i) % basis.n_basis_funcs] += values[i];
+        spline_detail::evaluate_all<CyclicBSpline>(basis, u, out);
     }
 };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "spikeglm/backend/array_view.hpp"
+#include "spikeglm/backend/row_block.hpp"
 #include "spikeglm/backend/row_pass.hpp"
 #include "spikeglm/backend/workspace.hpp"
 
@@ -20,7 +21,8 @@ public:
     [[nodiscard]] virtual std::ptrdiff_t cols() const = 0;
 
     /// Rows [first, first + count) as float64; where they are not in memory in that form they are
-    /// written to memory taken from `frame`. NaN mark rows without features.
+    /// written to memory taken from `frame`. NaN mark rows without features; a sparse part has them
+    /// where it stores values.
     [[nodiscard]] virtual RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
                                          Workspace::Frame& frame) const = 0;
 
@@ -30,6 +32,13 @@ public:
     virtual void write(std::ptrdiff_t first, std::ptrdiff_t count, double* out,
                        std::ptrdiff_t stride, Workspace::Frame& frame) const;
 };
+
+/// A block of one dense part.
+[[nodiscard]] RowBlock dense_block(const double* rows, std::ptrdiff_t count, std::ptrdiff_t cols,
+                                   std::ptrdiff_t stride, Workspace::Frame& frame);
+
+/// Writes all columns of a part, `stride` elements from row to row.
+void expand(const RowPart& part, std::ptrdiff_t rows, double* out, std::ptrdiff_t stride);
 
 /// A matrix in memory, any element type and strides. Rows of aligned float64 are not copied.
 class DenseDesign final : public Design {
@@ -50,7 +59,8 @@ private:
 class PreparedDesign final : public Design {
 public:
     /// `usable`: a byte per row, or empty when every row is. `location` and `spread`: one per
-    /// column, or empty.
+    /// column, or empty. A sparse part becomes dense where a column of it has another location
+    /// than 0 or another spread than 1.
     PreparedDesign(const Design& base, std::span<const std::uint8_t> usable,
                    std::span<const double> location, std::span<const double> spread)
         : base_(base), usable_(usable), location_(location), spread_(spread) {}
@@ -60,6 +70,13 @@ public:
                                  Workspace::Frame& frame) const override;
 
 private:
+    [[nodiscard]] bool usable(std::ptrdiff_t row) const {
+        return usable_.empty() || usable_[static_cast<std::size_t>(row)] != 0;
+    }
+    [[nodiscard]] bool moves(const RowPart& part) const;
+    void standardise(std::ptrdiff_t first_col, std::ptrdiff_t count, std::ptrdiff_t cols,
+                     double* values) const;
+
     const Design& base_;
     std::span<const std::uint8_t> usable_;
     std::span<const double> location_;
@@ -79,8 +96,12 @@ public:
     [[nodiscard]] std::ptrdiff_t cols() const override { return base_->cols(); }
     [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
                                  Workspace::Frame& frame) const override;
+    void write(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
+               Workspace::Frame& frame) const override;
 
 private:
+    [[nodiscard]] std::ptrdiff_t run_length(std::ptrdiff_t first, std::ptrdiff_t count) const;
+
     std::shared_ptr<const Design> base_;
     std::vector<std::ptrdiff_t> indices_;
 };
@@ -89,8 +110,9 @@ private:
 void materialise(const Design& design, double* out, const Execution& execution);
 void materialise(const Design& design, float* out, const Execution& execution);
 
-/// Throws std::invalid_argument with the position of the first infinity of a row of X.
-[[noreturn]] void refuse_infinity(const double* row, std::ptrdiff_t cols, std::ptrdiff_t index);
+/// Throws std::invalid_argument with the position in X when row `r` of a block that begins at row
+/// `first` of X holds an infinity.
+void refuse_infinities(const RowBlock& x, std::ptrdiff_t r, std::ptrdiff_t first);
 
 /// Location and spread of the columns over the rows in use.
 struct ColumnMoments {

@@ -1,0 +1,33 @@
+#pragma once
+/// Products with parts that are stored as runs. The length of a run is a compile-time number up to
+/// four, the usual orders of splines, so that a run is one vector instruction.
+
+#include "spikeglm/backend/row_block.hpp"
+
+namespace spikeglm {
+
+/// As `matvec` and `transpose_matvec` of the kernel table; `coef` and `out` begin at the part.
+void run_matvec(const RowPart& x, std::ptrdiff_t rows, const double* coef,
+                std::ptrdiff_t coef_stride, std::ptrdiff_t n_problems, double* eta,
+                std::ptrdiff_t eta_stride);
+void run_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d,
+                          std::ptrdiff_t d_stride, std::ptrdiff_t n_problems, double* out,
+                          std::ptrdiff_t out_stride);
+
+/// Adds x' diag(w) x. Rows are taken two by two where their runs begin at the same columns, so that
+/// sums are loaded and stored once for both.
+void run_sandwich(const RowPart& x, std::ptrdiff_t rows, const double* w, double* out,
+                  std::ptrdiff_t out_stride);
+
+/// Adds b' a to rows of b and columns of a, for two parts of runs; `a_values` in place of a.values,
+/// a.stored() per row.
+void run_cross(const RowPart& a, const double* a_values, const RowPart& b, std::ptrdiff_t rows,
+               double* out, std::ptrdiff_t out_stride);
+
+/// Adds dense' a to rows of the dense part and columns of a. Values and strides are given apart, as
+/// either side may be the weighted one.
+void run_dense_cross(const RowPart& a, const double* a_values, std::ptrdiff_t a_stride,
+                     const RowPart& dense, const double* dense_values, std::ptrdiff_t dense_stride,
+                     std::ptrdiff_t rows, double* out, std::ptrdiff_t out_stride);
+
+}  // namespace spikeglm
