@@ -6,34 +6,57 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from formulas import Array, bspline, raised_cosine_log, row_products
 
-Array = NDArray[np.float64]
+GROUPS = {
+    "fits": ["small", "3a", "3b", "3c", "6", "history", "recording"],
+    "basis": ["1a", "1b", "1c", "1d"],
+    "conv": ["2a", "2a-dense", "2b", "2b-dense", "2c", "2d"],
+}
 
 
 @dataclass(frozen=True)
 class Problem:
     """Work to be done.
 
-    `kind` is "glm" (y is a vector), "population" (y has a column per neuron), "convolution" (X is
-    a train of counts, to be convolved with raised cosines) or "spline" (X are samples in [0, 1], at
-    which B-splines are evaluated). A fit minimises the mean negative log-likelihood under the exp
-    link plus strength / 2 * sum(coef**2).
+    A fit minimises the mean negative log-likelihood under the exp link plus
+    strength / 2 * sum(coef**2). Its `kind` is "glm" (y is a vector), "population" (y has a column
+    per neuron) or "tensor" (a "glm" where X holds the products of the B-splines of the two columns
+    of `samples`).
+
+    Features are those of a "convolution" (of counts X, a column per train, with raised cosines),
+    or the values of "bspline", "cyclic" or "cosine" functions at samples X in [0, 1): two columns
+    of X stand for the products of the functions of each.
     """
 
     name: str
     kind: str
     X: Array
     y: Array | None = None
+    samples: Array | None = None
     family: str = "poisson"
     strength: float = 0.0
     n_basis_funcs: int = 0
     window_size: int = 0
 
     @property
+    def inputs(self) -> list[Array]:
+        """What a basis is given: all trains at once, samples one column at a time."""
+        given = self.X if self.samples is None else self.samples
+        return [given] if self.kind == "convolution" or given.ndim == 1 else list(given.T)
+
+    @property
     def kernels(self) -> Array:
         """The filters of a convolution, (window_size, n_basis_funcs); row 0 is the latest bin."""
-        return raised_cosine_log(self.n_basis_funcs, self.window_size)
+        return raised_cosine_log(np.linspace(0.0, 1.0, self.window_size), self.n_basis_funcs)
+
+    @property
+    def n_features(self) -> int:
+        """Columns that a basis makes of X."""
+        n_columns = 1 if self.X.ndim == 1 else self.X.shape[1]
+        if self.kind == "convolution":
+            return n_columns * self.n_basis_funcs
+        return int(self.n_basis_funcs**n_columns)
 
     @property
     def size(self) -> str:
@@ -107,7 +130,7 @@ def spike_history(name: str) -> Problem:
     gain /= np.linalg.norm(gain, axis=0)
     base = rng.permutation(np.geomspace(0.005, 0.2, units))
     spikes = rng.poisson(base * np.exp(signals @ gain)).astype(float)
-    features = causal_filter(spikes, raised_cosine_log(5, window))
+    features = causal_filter(spikes, raised_cosine_log(np.linspace(0.0, 1.0, window), 5))
     X = np.ascontiguousarray(features[window:].reshape(n, 5 * units))
     if targets > 1:
         return Problem(name, "population", X, spikes[window:].copy(), strength=1e-4)
@@ -116,33 +139,53 @@ def spike_history(name: str) -> Problem:
     return Problem(name, "glm", X, rng.poisson(np.exp(eta)).astype(float), strength=1e-4)
 
 
+@workload("tensor")
+def place_field(name: str) -> Problem:
+    """Poisson on the products of ten B-splines of each coordinate: a place field."""
+    rng = generator(6)
+    samples = rng.random((1_000_000, 2))
+    X = np.empty((len(samples), 100))
+    for first in range(0, len(X), 1 << 14):
+        rows = slice(first, first + (1 << 14))
+        X[rows] = row_products(*(bspline(x, 10) for x in samples[rows].T))
+    distance = (samples - [0.4, 0.6]) / 0.15
+    rate = 0.02 + 0.5 * np.exp(-0.5 * np.sum(distance**2, axis=1))
+    # Column by column, as two recorded coordinates are.
+    samples = np.asfortranarray(samples)
+    y = rng.poisson(rate).astype(float)
+    return Problem(name, "tensor", X, y, samples, strength=1e-4, n_basis_funcs=10)
+
+
 # Features
 
 
-@workload("2a", "2a-dense")
+@workload("1a", "1b", "1c")
+def evaluation(name: str) -> Problem:
+    """Ten cubic B-splines, the same on a circle, or eight raised cosines, at a million samples."""
+    kind, n_basis_funcs = {"1a": ("bspline", 10), "1b": ("cyclic", 10), "1c": ("cosine", 8)}[name]
+    return Problem(name, kind, generator(5).random(1_000_000), n_basis_funcs=n_basis_funcs)
+
+
+@workload("1d")
+def product(name: str) -> Problem:
+    """The hundred products of two times ten cubic B-splines."""
+    X = np.asfortranarray(generator(5).random((200_000, 2)))
+    return Problem(name, "bspline", X, n_basis_funcs=10)
+
+
+@workload("2a", "2a-dense", "2b", "2b-dense", "2c", "2d")
 def convolution(name: str) -> Problem:
-    """One train of a million bins, 2 % of them with a spike (all of them in 2a-dense)."""
+    """One or 50 trains of bins, 2 % of which hold a spike (in "dense" all are not zero)."""
+    many, long = name in ("2c", "2d"), name[:2] in ("2b", "2d")
     rng = generator(4)
-    n = 1_000_000
-    x = (rng.random(n) < 0.02).astype(float) if name == "2a" else rng.standard_normal(n)
-    return Problem(name, "convolution", x, n_basis_funcs=8, window_size=100)
-
-
-@workload("1a")
-def spline(name: str) -> Problem:
-    """Ten cubic B-splines at a million samples."""
-    return Problem(name, "spline", generator(5).random(1_000_000), n_basis_funcs=10)
+    shape = (200_000, 50) if many else (1_000_000,)
+    dense = name.endswith("dense")
+    X = rng.standard_normal(shape) if dense else (rng.random(shape) < 0.02).astype(float)
+    n_basis_funcs, window = 5 if many else 8, 250 if long else 100
+    return Problem(name, "convolution", X, n_basis_funcs=n_basis_funcs, window_size=window)
 
 
 # What they are made of
-
-
-def raised_cosine_log(n: int, window: int, scaling: float = 50.0) -> Array:
-    """Bumps on a logarithmic axis, the last of which ends with the window; width 2."""
-    v = np.log1p(scaling * np.linspace(0.0, 1.0, window)) / np.log1p(scaling)
-    peaks = np.linspace(0.0, 1.0 - 2.0 / (n + 1.0), n)
-    phase = (v[:, None] - peaks) / (2.0 * (peaks[1] - peaks[0]))
-    return 0.5 * (1.0 + np.cos(np.pi * np.clip(phase, -1.0, 1.0)))
 
 
 def causal_filter(x: Array, kernels: Array) -> Array:
@@ -175,7 +218,7 @@ def smooth(noise: Array, width: int) -> Array:
 def save(problem: Problem, folder: Path) -> None:
     """Write a problem, so that every process works on the same numbers."""
     settings = asdict(problem)
-    for name in ("X", "y"):
+    for name in ("X", "y", "samples"):
         array = settings.pop(name)
         if array is not None:
             np.save(folder / f"{name}.npy", array)
@@ -183,5 +226,5 @@ def save(problem: Problem, folder: Path) -> None:
 
 
 def load(folder: Path) -> Problem:
-    arrays = {file.stem: np.load(file) for file in folder.glob("[Xy].npy")}
+    arrays = {file.stem: np.load(file) for file in folder.glob("*.npy")}
     return Problem(**arrays, **json.loads((folder / "problem.json").read_text()))

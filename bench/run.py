@@ -1,9 +1,9 @@
 """Times spikeglm beside its peers: `python bench/run.py [workload ...]`; see bench/README.md."""
 
 import argparse
+import itertools
 import json
 import os
-import platform
 import select
 import statistics
 import subprocess
@@ -19,13 +19,15 @@ import numpy as np
 from adapters import PEERS, Peer
 from environments import python_of, set_up
 from judge import judge_of
-from problems import WORKLOADS, Problem, make, save
+from problems import GROUPS, WORKLOADS, Problem, make, save
+from report import LIMIT, LIMITS, goals, lines_of, machine, table
 
-US, LIMIT = "spikeglm", "limit"
+US = "spikeglm"
 ON_REQUEST = {"3d", "population"}
 QUICK = ["small", "3a"]
 QUICK_PEERS = ["sklearn-newton", "sklearn-lbfgs", "glum", "nemos"]
 GOAL = 1e-6
+WRONG = 1e-9  # error of features; who rounds only has 1e-14
 LADDER = [1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12]
 PAUSE = 0.3  # OpenBLAS threads spin for 0.25 s after their work
 LISTEN = 0.1  # at the end of a pause, how busy the machine is with the work of others
@@ -94,7 +96,7 @@ class Worker:
         answer = json.loads(line)
         for key, words in (
             ("missing", "not installed"),
-            ("not_applicable", "does not apply"),
+            ("not_applicable", f"not available: {answer.get('not_applicable')}"),
             ("error", answer.get("error")),
         ):
             if key in answer:
@@ -153,20 +155,22 @@ def measure(problem: Problem, options: argparse.Namespace) -> dict[str, Any]:
             for worker in workers.values():
                 worker.end()
     compare(rows)
-    return {
+    found = {
         "workload": problem.name,
         "size": problem.size,
         "measure": judge.measure,
         "certificate": judge.certificate,
         "foreign_load": statistics.mean(foreign),
+        "coefficient_difference": difference(first.get(US), first.get(f"{US}-dense")),
         "rows": [asdict(row) for row in rows],
     }
+    return found | {"goals": goals(found)}
 
 
 def contenders(problem: Problem, options: argparse.Namespace) -> Iterator[Peer]:
     for (name, kind), peer in PEERS.items():
         if kind == problem.kind and (
-            options.peers is None or name in options.peers or name in (US, LIMIT)
+            options.peers is None or name in options.peers or name.startswith((US, LIMIT))
         ):
             yield peer
 
@@ -201,13 +205,14 @@ def prepare(
 ) -> Iterator[Row]:
     """Find the tolerance that attains the goal."""
     row = Row(worker.peer.name, "default", cold=first["cold"], versions=worker.versions)
-    if row.peer == LIMIT:
+    if row.peer in (LIMIT, *LIMITS.values()):
         row.mode, row.cold = "", None
         yield row
         return
     row.quality = judge(first["result"])
     by_default = f"default: {judge.measure} {row.quality:.0e} in {first['seconds']:.3g} s"
     if problem.y is None:
+        row.note = "" if row.quality <= WRONG else f"wrong: {by_default}"
         yield row
         return
     matched = Row(row.peer, "matched", versions=row.versions)
@@ -244,7 +249,7 @@ def pause() -> float:
 
 def busy_seconds() -> float:
     """Return the processor time used so far by all processes, and by the host's other guests."""
-    line = next(iter(_lines("/proc/stat")), "")
+    line = next(iter(lines_of("/proc/stat")), "")
     ticks = [int(word) for word in line.split()[1:9]]
     # user, nice, system, idle, iowait, irq, softirq, steal
     return sum(ticks[:3] + ticks[5:]) / os.sysconf("SC_CLK_TCK")
@@ -268,76 +273,18 @@ def compare(rows: list[Row]) -> None:
         row.ratios = [a / b for a, b in zip(row.seconds, base, strict=False)]
 
 
-# The report
-
-
-def table(found: dict[str, Any]) -> str:
-    measure = found["measure"]
-    limit = [row["seconds"] for row in found["rows"] if row["peer"] == LIMIT and row["seconds"]]
-    floor = statistics.median(limit[0]) if limit else None
-    heads = ["peer", "mode", "tol", "median s", "/ spikeglm", "min..max", "/ limit"]
-    heads += [measure, "cold s", "MB"]
-    lines = [heads]
-    for row in found["rows"]:
-        if row["note"] or not row["seconds"]:
-            lines.append([row["peer"], row["mode"], row["note"]])
-            continue
-        median = statistics.median(row["seconds"])
-        ratios = row["ratios"]
-        lines.append(
-            [
-                row["peer"],
-                row["mode"],
-                "" if row["tolerance"] is None else f"{row['tolerance']:.0e}",
-                f"{median:.4g}",
-                f"{statistics.median(ratios):.3g}" if ratios else "",
-                f"{min(ratios):.2g}..{max(ratios):.2g}" if ratios else "",
-                f"{median / floor:.3g}" if floor else "",
-                "" if row["quality"] is None else f"{row['quality']:.0e}",
-                "" if row["cold"] is None else f"{row['cold']:.2f}",
-                f"{row['memory'] / 1e6:.0f}",
-            ]
-        )
-    widths = [max(len(line[i]) for line in lines if len(line) > 3) for i in range(len(heads))]
-    widths[0] = max(len(line[0]) for line in lines)
-    text = [f"{found['workload']}: {found['size']}"]
-    if measure == "gap":
-        text[0] += f"; minimum known to {found['certificate']:.0e} of the improvement"
-    if found["foreign_load"] > 0.05:
-        text.append(f"BUSY: other work takes {100 * found['foreign_load']:.0f} % of the machine.")
-    for line in lines:
-        cells = [
-            cell.ljust(width) if i < 2 or len(line) <= 3 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=False))
-        ]
-        text.append("  ".join(cells).rstrip())
-    return "\n".join(text)
-
-
-def machine() -> dict[str, Any]:
-    cpu = [line for line in _lines("/proc/cpuinfo") if line.startswith(("model name", "flags"))]
-    facts = {line.split(":")[0].strip(): line.split(":")[1].strip() for line in cpu}
-    memory = [line.split()[1] for line in _lines("/proc/meminfo") if line.startswith("MemTotal")]
-    flags = set(facts.get("flags", "").split())
-    return {
-        "cpu": facts.get("model name", platform.processor()),
-        "instructions": sorted(flags & {"sse4_2", "avx2", "fma", "avx512f", "amx_tile"}),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gb": round(int(memory[0]) / 1e6) if memory else None,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-    }
-
-
-def _lines(path: str) -> list[str]:
-    file = Path(path)
-    return file.read_text().splitlines() if file.exists() else []
+def difference(one: dict[str, Any] | None, other: dict[str, Any] | None) -> float | None:
+    """Return the largest difference between the coefficients of two fits, if both took part."""
+    if one is None or other is None:
+        return None
+    (coef, intercept), (other_coef, other_intercept) = one["result"], other["result"]
+    return float(np.abs(np.append(coef - other_coef, intercept - other_intercept)).max())
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("workloads", nargs="*", help=f"of {', '.join(WORKLOADS)}")
+    add("workloads", nargs="*", help=f"of {', '.join([*GROUPS, *WORKLOADS])}")
     add("--quick", action="store_true", help="two workloads, a few peers, under a minute")
     add("--peers", type=lambda text: text.split(","), help="names, separated by commas")
     add("--repeats", type=int, help="rounds (7)")
@@ -349,6 +296,8 @@ def arguments() -> argparse.Namespace:
     add("--setup", type=Path, metavar="DIR", help="make the environments of all peers, and end")
     add("--python", action="append", default=[], metavar="PEER=PATH", help="interpreter of a peer")
     options = parser.parse_args()
+    named = [GROUPS.get(name, [name]) for name in options.workloads]
+    options.workloads = list(dict.fromkeys(itertools.chain.from_iterable(named)))
     unknown = set(options.workloads) - set(WORKLOADS)
     if unknown:
         parser.error(f"no workload {', '.join(sorted(unknown))}")

@@ -81,7 +81,8 @@ def main(name: str, folder: Path, n_threads: int) -> None:
             answer(not_applicable=str(error))
             continue
         except Exception as error:  # a contender that fails is a result
-            answer(error=f"{type(error).__name__}: {error}")
+            first_line = next(iter(str(error).splitlines()), "")
+            answer(error=f"{type(error).__name__}: {first_line}")
             continue
         ended = time.monotonic()
         memory = peak_bytes() - baseline
@@ -89,7 +90,9 @@ def main(name: str, folder: Path, n_threads: int) -> None:
             if isinstance(result, tuple):
                 np.savez(command["save"], coef=result[0], intercept=np.asarray(result[1]))
             else:
-                np.savez(command["save"], features=np.asarray(result[sample_rows(problem)]))
+                rows = sample_rows(problem)
+                np.savez(command["save"], features=result[rows].reshape(len(rows), -1))
+        result = None  # nor kept while others work
         answer(seconds=statistics.median(seconds), ended=ended, memory=memory)
 
 
