@@ -164,7 +164,7 @@ void order_rows(const RowPart& x, std::ptrdiff_t rows, std::int16_t* order) {
 
 /// For lengths and numbers of runs that are compiled in.
 template <int L, int N>
-void sandwich_in_pairs(RowPart x, std::ptrdiff_t rows, const double* w, double* out,
+void sandwich_in_groups(RowPart x, std::ptrdiff_t rows, const double* w, double* out,
                        std::ptrdiff_t out_stride) {
     std::int16_t order[max_chunk];
     for (; rows > 0; rows -= max_chunk, w += max_chunk) {
@@ -217,7 +217,7 @@ void run_sandwich(const RowPart& x, std::ptrdiff_t rows, const double* w, double
                   std::ptrdiff_t out_stride) {
     with_runs(x, [&]<int L, int N>() {
         if constexpr (L != Eigen::Dynamic && N != Eigen::Dynamic)
-            sandwich_in_pairs<L, N>(x, rows, w, out, out_stride);
+            sandwich_in_groups<L, N>(x, rows, w, out, out_stride);
         else
             sandwich_row_by_row<L>(x, rows, w, out, out_stride);
     });
