@@ -165,7 +165,7 @@ void order_rows(const RowPart& x, std::ptrdiff_t rows, std::int16_t* order) {
 /// For lengths and numbers of runs that are compiled in.
 template <int L, int N>
 void sandwich_in_groups(RowPart x, std::ptrdiff_t rows, const double* w, double* out,
-                       std::ptrdiff_t out_stride) {
+                        std::ptrdiff_t out_stride) {
     std::int16_t order[max_chunk];
     for (; rows > 0; rows -= max_chunk, w += max_chunk) {
         const std::ptrdiff_t count = std::min(max_chunk, rows);
