@@ -164,21 +164,27 @@ void order_rows(const RowPart& x, std::ptrdiff_t rows, std::int16_t* order) {
 
 /// For lengths and numbers of runs that are compiled in.
 template <int L, int N>
-void sandwich_in_pairs(RowPart x, std::ptrdiff_t rows, const double* w, double* out,
-                       std::ptrdiff_t out_stride) {
+void sandwich_in_groups(RowPart x, std::ptrdiff_t rows, const double* w, double* out,
+                        std::ptrdiff_t out_stride) {
     std::int16_t order[max_chunk];
     for (; rows > 0; rows -= max_chunk, w += max_chunk) {
         const std::ptrdiff_t count = std::min(max_chunk, rows);
         order_rows(x, count, order);
         for (std::ptrdiff_t i = 0; i < count;) {
             const std::int32_t* starts = x.starts + order[i] * N;
-            if (i + 1 < count && std::equal(starts, starts + N, x.starts + order[i + 1] * N)) {
+            std::ptrdiff_t equal = 1;
+            while (equal < 4 && i + equal < count &&
+                   std::equal(starts, starts + N, x.starts + order[i + equal] * N))
+                ++equal;
+            if (equal == 4) {
+                add_outer_products<L, N, 4>(x, order + i, w, out, out_stride);
+            } else if (equal >= 2) {
                 add_outer_products<L, N, 2>(x, order + i, w, out, out_stride);
-                i += 2;
+                equal = 2;
             } else {
                 add_outer_products<L, N, 1>(x, order + i, w, out, out_stride);
-                ++i;
             }
+            i += equal;
         }
         x.values += count * x.stride;
         x.starts += count * N;
@@ -211,7 +217,7 @@ void run_sandwich(const RowPart& x, std::ptrdiff_t rows, const double* w, double
                   std::ptrdiff_t out_stride) {
     with_runs(x, [&]<int L, int N>() {
         if constexpr (L != Eigen::Dynamic && N != Eigen::Dynamic)
-            sandwich_in_pairs<L, N>(x, rows, w, out, out_stride);
+            sandwich_in_groups<L, N>(x, rows, w, out, out_stride);
         else
             sandwich_row_by_row<L>(x, rows, w, out, out_stride);
     });
@@ -256,34 +262,40 @@ void multiply_kernel(const RowPart& left, const RowPart& right, std::ptrdiff_t c
                      std::int32_t* starts) {
     const ChannelRuns slow(left, channels);
     const ChannelRuns fast(right, channels);
-    const auto multiply = [&]<int L, int N>() {
+    const std::ptrdiff_t n_slow = slow.n_runs() * slow.run_length();
+    const auto multiply_values = [&]<int L, int N>() {
         const std::ptrdiff_t length = fixed_or(L, fast.run_length());
         const std::ptrdiff_t n_runs = fixed_or(N, fast.n_runs());
         for (std::ptrdiff_t r = 0; r < rows; ++r) {
             double* out = values + r * stride;
             for (std::ptrdiff_t c = 0; c < channels; ++c) {
-                const double* factor = slow.values(r, c);
+                const double* factors = slow.values(r, c);
                 const double* source = fast.values(r, c);
-                for (std::ptrdiff_t i = 0; i < slow.n_runs(); ++i) {
-                    std::ptrdiff_t first = (c * slow.cols() + slow.start(r, c, i)) * fast.cols();
-                    for (std::ptrdiff_t k = 0; k < slow.run_length(); ++k, ++factor) {
-                        for (std::ptrdiff_t j = 0; j < n_runs; ++j, out += length)
-                            Run<L>(out, length) =
-                                *factor * ConstRun<L>(source + j * length, length);
-                        for (std::ptrdiff_t j = 0; starts != nullptr && j < n_runs; ++j)
-                            *starts++ = static_cast<std::int32_t>(first + fast.start(r, c, j));
-                        first += fast.cols();
-                    }
-                }
+                for (std::ptrdiff_t i = 0; i < n_slow; ++i)
+                    for (std::ptrdiff_t j = 0; j < n_runs; ++j, out += length)
+                        Run<L>(out, length) = factors[i] * ConstRun<L>(source + j * length, length);
             }
         }
     };
     with_length(fast.run_length(), [&]<int L>() {
         if (fast.n_runs() == 1)
-            multiply.template operator()<L, 1>();
+            multiply_values.template operator()<L, 1>();
         else
-            multiply.template operator()<L, Eigen::Dynamic>();
+            multiply_values.template operator()<L, Eigen::Dynamic>();
     });
+    if (starts == nullptr) return;
+    for (std::ptrdiff_t r = 0; r < rows; ++r)
+        for (std::ptrdiff_t c = 0; c < channels; ++c)
+            for (std::ptrdiff_t i = 0; i < slow.n_runs(); ++i) {
+                const std::ptrdiff_t function = c * slow.cols() + slow.start(r, c, i);
+                for (std::ptrdiff_t j = 0; j < fast.n_runs(); ++j) {
+                    const std::ptrdiff_t begin = function * fast.cols() + fast.start(r, c, j);
+                    for (std::ptrdiff_t k = 0; k < slow.run_length(); ++k)
+                        starts[k * fast.n_runs() + j] =
+                            static_cast<std::int32_t>(begin + k * fast.cols());
+                }
+                starts += slow.run_length() * fast.n_runs();
+            }
 }
 
 }  // namespace spikeglm

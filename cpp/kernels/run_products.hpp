@@ -14,8 +14,8 @@ void run_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d
                           std::ptrdiff_t d_stride, std::ptrdiff_t n_problems, double* out,
                           std::ptrdiff_t out_stride);
 
-/// Adds x' diag(w) x. Rows are taken two by two where their runs begin at the same columns, so that
-/// sums are loaded and stored once for both.
+/// Adds x' diag(w) x. Rows whose runs begin at the same columns are taken up to four at a time,
+/// so that sums are loaded and stored once for all.
 void run_sandwich(const RowPart& x, std::ptrdiff_t rows, const double* w, double* out,
                   std::ptrdiff_t out_stride);
 

@@ -119,6 +119,26 @@ public:
         return {count, n_features_, parts, n_parts};
     }
 
+    [[nodiscard]] std::ptrdiff_t write_rows() const override {
+        std::ptrdiff_t rows = 0;
+        for (const ExpressionPtr& term : terms_) rows = std::max(rows, term->write_rows());
+        return rows;
+    }
+
+    /// Each term in steps of its own.
+    void write(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
+               Workspace& workspace) const override {
+        for (const ExpressionPtr& term : terms_) {
+            const std::ptrdiff_t step = term->write_rows();
+            for (std::ptrdiff_t done = 0; done < count;) {
+                const std::ptrdiff_t n = std::min(step - (first + done) % step, count - done);
+                term->write(first + done, n, out + done * stride, stride, workspace);
+                done += n;
+            }
+            out += term->n_features();
+        }
+    }
+
 private:
     std::vector<ExpressionPtr> terms_;
     std::ptrdiff_t n_features_ = 0;
@@ -163,27 +183,7 @@ public:
         return one_part(side_by_side(parts, channels(), count, frame), count, frame);
     }
 
-    [[nodiscard]] std::ptrdiff_t write_rows() const override {
-        return std::max(left_->write_rows(), right_->write_rows());
-    }
-
-    void write(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
-               Workspace& workspace) const override {
-        write_in_steps(*left_, first, count, out, stride, workspace);
-        write_in_steps(*right_, first, count, out + left_->n_features(), stride, workspace);
-    }
-
 private:
-    static void write_in_steps(const Expression& term, std::ptrdiff_t first, std::ptrdiff_t count,
-                               double* out, std::ptrdiff_t stride, Workspace& workspace) {
-        for (std::ptrdiff_t done = 0; done < count;) {
-            const std::ptrdiff_t step = term.write_rows() - (first + done) % term.write_rows();
-            const std::ptrdiff_t n = std::min(step, count - done);
-            term.write(first + done, n, out + done * stride, stride, workspace);
-            done += n;
-        }
-    }
-
     ExpressionPtr left_, right_;
 };
 
