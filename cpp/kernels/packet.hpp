@@ -105,9 +105,8 @@ inline Packet log(const Packet& x) {
                            [](double v) { return std::log(v); });
 }
 
-/// With w = 1 + x rounded: log(w) plus, to first order, what rounding took from w, (x - (w - 1)) /
-/// w. Exact to rounding, however small x is. Where w - 1 is x nothing was taken (x may be -1 or
-/// inf).
+/// With w = 1 + x rounded, log(w) and to first order what rounding took from it, (x - (w - 1)) / w:
+/// exact to rounding, however small x is. Where w - 1 is x, infinite or -1 too, it took nothing.
 inline Packet log1p(const Packet& x) {
     const Packet w = Packet(1.0) + x;
     const Packet back = w - Packet(1.0);

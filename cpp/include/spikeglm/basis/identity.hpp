@@ -1,5 +1,6 @@
 #pragma once
-/// The input itself, f(x) = x: a linear term beside other features. (`Identity` is an inverse link.)
+/// The input itself, f(x) = x: a linear term beside other features. (`Identity` is an inverse
+/// link.)
 
 #include <stdexcept>
 
