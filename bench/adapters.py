@@ -305,10 +305,19 @@ def fftconvolve(problem: Problem, tolerance: float | None) -> Array:
 
 
 def _convolved(problem: Problem, name: str) -> Array:
-    """All trains with all filters in one call, every series contiguous in time.
+    """All trains with all filters in one call, along the time axis of X as it is."""
+    import scipy.signal
 
-    Of ways to call scipy this is the fastest: up to twice as fast as along the first axis of
-    row-major arrays, and never slower than a loop over trains or filters.
+    trains = problem.X.reshape(len(problem.X), -1, 1)
+    features = getattr(scipy.signal, name)(trains, problem.kernels[:, None], mode="valid", axes=0)
+    return features[:-1]
+
+
+@peer("oaconvolve-tuned", ("convolution",), "scipy.signal")
+def oaconvolve_tuned(problem: Problem, tolerance: float | None) -> Array:
+    """Every series contiguous in time, two threads; features come out column by column.
+
+    Of ways to call scipy this is the fastest. A fit that takes rows would have to transpose them.
     """
     import scipy.fft
     import scipy.signal
@@ -316,7 +325,7 @@ def _convolved(problem: Problem, name: str) -> Array:
     trains = np.ascontiguousarray(problem.X.reshape(len(problem.X), -1).T)[:, None, :]
     kernels = np.ascontiguousarray(problem.kernels.T)[None]
     with scipy.fft.set_workers(threads()):
-        features = getattr(scipy.signal, name)(trains, kernels, mode="valid", axes=-1)
+        features = scipy.signal.oaconvolve(trains, kernels, mode="valid", axes=-1)
     return features[:, :, :-1].transpose(2, 0, 1)
 
 

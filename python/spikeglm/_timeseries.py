@@ -100,7 +100,7 @@ class XarrayAxis:
 class FrameAxis:
     """Kind, and index where it has one, of a pandas or polars series or frame."""
 
-    backend: str
+    backend: Any  # "pandas" or "polars"
     index: Any
     t = None  # frames are matched by position, as scikit-learn does
     keeps_estimates = False  # and predictions for them are arrays
@@ -123,8 +123,7 @@ class FrameAxis:
         flat = data.reshape(data.shape[0], -1)
         names = [str(name) for name in (range(flat.shape[1]) if columns is None else columns)]
         frame = narwhals.from_dict(
-            {name: flat[:, i] for i, name in enumerate(names)},
-            backend=self.backend,  # type: ignore[arg-type]
+            {name: flat[:, i] for i, name in enumerate(names)}, backend=self.backend
         )
         native = frame.to_native()
         if self.index is not None:

@@ -136,7 +136,8 @@ def create_convolutional_predictor(
 
     by_time = np.moveaxis(series, axis, 0)
     n_samples, *channels = by_time.shape
-    epochs = [(0, n_samples)] if times is None else times.epochs()
+    known = None if times is None else times.epochs()
+    epochs = [(0, n_samples)] if known is None else known
     warn_about_short_epochs(epochs, window, window - 1 + shift)
     features = (
         _core.convolution(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._linalg import BLOCK_ROWS, triangular_factor
 from ._timeseries import plain
 from ._validation import design_matrix, warn
 from .basis import Basis
@@ -126,11 +127,9 @@ def _independent_columns(X: NDArray[Any], add_intercept: bool) -> NDArray[np.int
     precision = np.finfo(np.float32 if X.dtype == np.float32 else np.float64).eps
     n_rows, n_columns = X.shape
     order = np.arange(n_columns)[::-1]
-    r = np.empty((0, n_columns + 1))
-    for begin in range(0, n_rows, 4096):
-        block = X[begin : begin + 4096, order].astype(np.float64)
-        ones = np.full((len(block), 1), float(add_intercept))
-        r = np.linalg.qr(np.vstack([r, np.hstack([ones, block])]), mode="r")
+    parts = (X[begin : begin + BLOCK_ROWS, order] for begin in range(0, n_rows, BLOCK_ROWS))
+    blocks = (np.insert(part.astype(np.float64), 0, add_intercept, axis=1) for part in parts)
+    r = triangular_factor(blocks, n_columns + 1)
     largest = np.linalg.norm(r, 2) if r.size else 0.0
     tolerance = largest * max(n_rows, n_columns + add_intercept) * precision
     directions = np.empty((len(r), 0))

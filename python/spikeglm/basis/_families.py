@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._expression import Columns, Evaluation, Expression, Range
+from .._linalg import BLOCK_ROWS, triangular_factor
 from .._timeseries import Epochs
 from .._validation import FloatArray, real_number, whole_number
 from ._atomic import AtomicBasis, CoreBasis
@@ -350,10 +351,11 @@ class OrthExponentialBasis(AtomicBasis):
                 f"{self.label} has {len(rates)} functions and needs at least as many samples, got "
                 f"{len(u)}."
             )
-        r: NDArray[Any] = np.empty((0, len(rates)))
-        for begin in range(0, len(u), 8192):
-            block = np.exp(-np.outer(u[begin : begin + 8192], rates))
-            r = np.linalg.qr(np.vstack([r, block]), mode="r")
+        blocks = (
+            np.exp(-np.outer(u[begin : begin + BLOCK_ROWS], rates))
+            for begin in range(0, len(u), BLOCK_ROWS)
+        )
+        r = triangular_factor(blocks, len(rates))
         _, s, vt = np.linalg.svd(r)
         kept = s > np.finfo(float).eps * max(len(u), len(rates)) * s[0]
         return np.where(kept, vt.T / np.where(kept, s, 1.0), 0.0)
