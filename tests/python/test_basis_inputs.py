@@ -102,11 +102,10 @@ def test_features_of_pynapple_series_have_names():
 
 
 def test_an_empty_time_support():
-    series = nap.Tsd(t=np.array([]), d=np.array([]))
+    series = nap.Tsd(t=np.array([]), d=np.array([]), time_support=nap.IntervalSet([], []))
     assert PLACE.compute_features(series.values).shape == (0, 5)
-    if len(series.time_support) == 0:
-        with pytest.raises(ValueError, match="time support"):
-            PLACE.compute_features(series)
+    with pytest.raises(ValueError, match="time support"):
+        PLACE.compute_features(series)
 
 
 # Files.

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
 
 from .._timeseries import like_input, plain, time_axis
 from .._validation import design_matrix
@@ -49,11 +48,15 @@ class TransformerBasis(TransformerMixin, BaseEstimator):
             raise TypeError(f"TransformerBasis wraps a basis, got {basis!r}.")
         self.basis = copy.deepcopy(basis)
 
-    def __sklearn_tags__(self) -> Tags:
+    def __sklearn_tags__(self) -> Any:
         """Return what scikit-learn should know: NaN are allowed."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+    def _more_tags(self) -> dict[str, bool]:
+        """Return the same for scikit-learn before 1.6."""
+        return {"allow_nan": True}
 
     def __sklearn_clone__(self) -> "TransformerBasis":
         """Return a transformer of a basis with the same parameters and shapes."""
