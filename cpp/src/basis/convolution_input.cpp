@@ -7,6 +7,9 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <vector>
+
+#include "spikeglm/backend/threads.hpp"
 
 namespace spikeglm {
 namespace {
@@ -82,15 +85,34 @@ InputSummary summarise(const MatrixView& input) {
     std::ptrdiff_t length = by_rows ? input.cols : input.rows;
     const std::ptrdiff_t step = by_rows ? input.col_stride : input.row_stride;
     const std::ptrdiff_t run_stride = by_rows ? input.row_stride : input.col_stride;
-    if (run_stride == length * step) {
+    const bool gapless = run_stride == length * step;
+    if (gapless) {
         length *= n_runs;
         n_runs = 1;
     }
-    Counts counts;
-    with_element_type(input.type, [&]<class T>() {
-        for (std::ptrdiff_t run = 0; run < n_runs; ++run)
-            count<T>(static_cast<const char*>(input.data) + run * run_stride, length, step, counts);
+    // Tasks of about a million elements: pieces of the one run, or several runs.
+    constexpr std::ptrdiff_t share = std::ptrdiff_t{1} << 20;
+    const std::ptrdiff_t n_tasks = std::max<std::ptrdiff_t>(1, n_runs * length / share);
+    const auto cut = [&](std::ptrdiff_t task) {
+        return (gapless ? length : n_runs) * task / n_tasks;
+    };
+    std::vector<Counts> partial(static_cast<std::size_t>(n_tasks));
+    run_tasks(n_tasks, {}, [&](std::ptrdiff_t task, const Monitor&) {
+        const char* data = static_cast<const char*>(input.data);
+        Counts& sums = partial[static_cast<std::size_t>(task)];
+        const std::ptrdiff_t begin = cut(task);
+        const std::ptrdiff_t end = cut(task + 1);
+        with_element_type(input.type, [&]<class T>() {
+            if (gapless) return count<T>(data + begin * step, end - begin, step, sums);
+            for (std::ptrdiff_t run = begin; run < end; ++run)
+                count<T>(data + run * run_stride, length, step, sums);
+        });
     });
+    Counts counts;
+    for (const Counts& sums : partial) {
+        counts.nonzero += sums.nonzero;
+        counts.not_finite += sums.not_finite;
+    }
     if (counts.not_finite > 0) refuse_infinities(input);
     return {static_cast<double>(counts.nonzero) /
                 (static_cast<double>(input.rows) * static_cast<double>(input.cols)),
