@@ -162,7 +162,9 @@ TEST("the same bits for any number of threads, and for any blocks of rows when c
                     Workspace::Frame frame(workspace);
                     const Index count = std::min(step, c.rows - first);
                     const RowBlock block = design.block(first, count, frame);
-                    blocks.insert(blocks.end(), block.data, block.data + count * block.cols);
+                    const double* rows = block.parts[0].values;
+                    CHECK(block.n_parts == 1 && block.parts[0].stride == block.cols);
+                    blocks.insert(blocks.end(), rows, rows + count * block.cols);
                 }
                 CHECK(same_bits(all, blocks));
             }
