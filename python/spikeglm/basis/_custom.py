@@ -36,7 +36,7 @@ class PythonBasis(AtomicBasis):
     >>> class PowerBasis(nmo.basis.PythonBasis):
     ...     def functions(self, u):
     ...         return u[:, None] ** np.arange(1, self.n_basis_funcs + 1)
-    >>> basis = PowerBasis(3, bounds=(0, 10)) + nmo.basis.BSplineBasis(5)
+    >>> basis = PowerBasis(3, bounds=(0, 10)) + nmo.basis.BSplineBasis(5, bounds=(0, 1))
     >>> basis.compute_features(np.array([5.0]), np.array([0.1]))[:, :3]
     array([[0.5  , 0.25 , 0.125]])
     >>> PowerBasis(2, mode="conv", window_size=3).kernel_
