@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "local_basis.hpp"
 #include "packet.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/basis/all.hpp"
@@ -78,7 +79,9 @@ Turns turns_of(const Packet& x, const Period& period) {
 void evaluate_basis_kernel(const BasisView& basis, std::ptrdiff_t n, const double* u, double* out,
                            std::ptrdiff_t out_stride) {
     with_type<BasisFamilies>(basis.family, [&]<class Family>() {
-        if constexpr (requires(Packet x) { Family::evaluate(basis, x, &x); }) {
+        if constexpr (LocalFamily<Family>) {
+            evaluate_all_of_runs(basis, Family::support(basis), n, u, out, out_stride);
+        } else if constexpr (requires(Packet x) { Family::evaluate(basis, x, &x); }) {
             std::vector<Packet> values(static_cast<std::size_t>(basis.n_basis_funcs));
             for (std::ptrdiff_t i = 0; i < n; i += packet_size) {
                 Family::evaluate(basis, math::load(u + i, n - i, inert), values.data());

@@ -82,15 +82,23 @@ void run_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d
     with_runs(x, [&]<int L, int N>() {
         const std::ptrdiff_t length = fixed_or(L, x.run_length);
         const std::ptrdiff_t n_runs = fixed_or(N, x.n_runs);
-        for (std::ptrdiff_t r = 0; r < rows; ++r) {
-            const std::int32_t* starts = x.starts + r * n_runs;
-            const double* values = x.values + r * x.stride;
-            for (std::ptrdiff_t i = 0; i < n_runs; ++i) {
-                const ConstRun<L> run(values + i * length, length);
-                for (std::ptrdiff_t m = 0; m < n_problems; ++m)
-                    Run<L>(out + m * out_stride + starts[i], length) += d[r + m * d_stride] * run;
+        const auto add = [&]<int P>() {
+            for (std::ptrdiff_t r = 0; r < rows; ++r) {
+                const std::int32_t* starts = x.starts + r * n_runs;
+                const double* values = x.values + r * x.stride;
+                for (std::ptrdiff_t i = 0; i < n_runs; ++i) {
+                    const ConstRun<L> run(values + i * length, length);
+                    for (std::ptrdiff_t m = 0; m < P; ++m)
+                        Run<L>(out + m * out_stride + starts[i], length) +=
+                            d[r + m * d_stride] * run;
+                }
             }
-        }
+            d += P * d_stride;
+            out += P * out_stride;
+        };
+        // Two at a time: the gradient and what centres the curvature.
+        for (; n_problems >= 2; n_problems -= 2) add.template operator()<2>();
+        if (n_problems == 1) add.template operator()<1>();
     });
 }
 
@@ -132,16 +140,16 @@ void add_outer_products(const RowPart& x, const std::int16_t* rows, const double
             unrolled<N - i>([&](auto offset) {
                 constexpr int j = i + offset;
                 Run<L> target(column + starts[j]);
-                Eigen::Array<double, L, 1> sum = target;
-                unrolled<G>([&](auto g) {
-                    const double factor = values[g][i * L + k];
-                    if constexpr (offset == 0)
-                        sum += factor *
-                               (ConstRun<L>(lower_columns<L>.data() + k * L) * weighted[g].col(j));
-                    else
-                        sum += factor * weighted[g].col(j);
-                });
-                target = sum;
+                if constexpr (offset == 0) {
+                    Eigen::Array<double, L, 1> sum = values[0][i * L + k] * weighted[0].col(j);
+                    unrolled<G - 1>(
+                        [&](auto g) { sum += values[g + 1][i * L + k] * weighted[g + 1].col(j); });
+                    target += ConstRun<L>(lower_columns<L>.data() + k * L) * sum;
+                } else {
+                    Eigen::Array<double, L, 1> sum = target;
+                    unrolled<G>([&](auto g) { sum += values[g][i * L + k] * weighted[g].col(j); });
+                    target = sum;
+                }
             });
         }
     });
@@ -257,45 +265,54 @@ void run_dense_cross(const RowPart& a, const double* a_values, std::ptrdiff_t a_
     }
 }
 
+namespace {
+
+/// L: length of the fast runs; S: length of the slow run, where there is one; N: number of fast
+/// runs.
+template <int L, int S, int N>
+void multiply_rows(const ChannelRuns& slow, const ChannelRuns& fast, std::ptrdiff_t channels,
+                   std::ptrdiff_t rows, double* values, std::ptrdiff_t stride,
+                   std::int32_t* starts) {
+    const std::ptrdiff_t length = fixed_or(L, fast.run_length());
+    const std::ptrdiff_t n_fast = fixed_or(N, fast.n_runs());
+    const std::ptrdiff_t slow_length = fixed_or(S, slow.run_length());
+    const std::ptrdiff_t n_slow = S == Eigen::Dynamic ? slow.n_runs() : 1;
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+        double* out = values + r * stride;
+        for (std::ptrdiff_t c = 0; c < channels; ++c) {
+            const double* factors = slow.values(r, c);
+            const double* source = fast.values(r, c);
+            for (std::ptrdiff_t i = 0; i < n_slow * slow_length; ++i)
+                for (std::ptrdiff_t j = 0; j < n_fast; ++j, out += length)
+                    Run<L>(out, length) = factors[i] * ConstRun<L>(source + j * length, length);
+            if (starts == nullptr) continue;
+            for (std::ptrdiff_t i = 0; i < n_slow; ++i) {
+                const std::ptrdiff_t function = c * slow.cols() + slow.start(r, c, i);
+                for (std::ptrdiff_t j = 0; j < n_fast; ++j) {
+                    const std::ptrdiff_t begin = function * fast.cols() + fast.start(r, c, j);
+                    for (std::ptrdiff_t k = 0; k < slow_length; ++k)
+                        starts[k * n_fast + j] = static_cast<std::int32_t>(begin + k * fast.cols());
+                }
+                starts += slow_length * n_fast;
+            }
+        }
+    }
+}
+
+}  // namespace
+
 void multiply_kernel(const RowPart& left, const RowPart& right, std::ptrdiff_t channels,
                      std::ptrdiff_t rows, double* values, std::ptrdiff_t stride,
                      std::int32_t* starts) {
     const ChannelRuns slow(left, channels);
     const ChannelRuns fast(right, channels);
-    const std::ptrdiff_t n_slow = slow.n_runs() * slow.run_length();
-    const auto multiply_values = [&]<int L, int N>() {
-        const std::ptrdiff_t length = fixed_or(L, fast.run_length());
-        const std::ptrdiff_t n_runs = fixed_or(N, fast.n_runs());
-        for (std::ptrdiff_t r = 0; r < rows; ++r) {
-            double* out = values + r * stride;
-            for (std::ptrdiff_t c = 0; c < channels; ++c) {
-                const double* factors = slow.values(r, c);
-                const double* source = fast.values(r, c);
-                for (std::ptrdiff_t i = 0; i < n_slow; ++i)
-                    for (std::ptrdiff_t j = 0; j < n_runs; ++j, out += length)
-                        Run<L>(out, length) = factors[i] * ConstRun<L>(source + j * length, length);
-            }
-        }
-    };
     with_length(fast.run_length(), [&]<int L>() {
-        if (fast.n_runs() == 1)
-            multiply_values.template operator()<L, 1>();
-        else
-            multiply_values.template operator()<L, Eigen::Dynamic>();
+        const auto multiply = fast.n_runs() != 1 ? multiply_rows<L, Eigen::Dynamic, Eigen::Dynamic>
+                              : slow.n_runs() == 1 && slow.run_length() == L
+                                  ? multiply_rows<L, L, 1>
+                                  : multiply_rows<L, Eigen::Dynamic, 1>;
+        multiply(slow, fast, channels, rows, values, stride, starts);
     });
-    if (starts == nullptr) return;
-    for (std::ptrdiff_t r = 0; r < rows; ++r)
-        for (std::ptrdiff_t c = 0; c < channels; ++c)
-            for (std::ptrdiff_t i = 0; i < slow.n_runs(); ++i) {
-                const std::ptrdiff_t function = c * slow.cols() + slow.start(r, c, i);
-                for (std::ptrdiff_t j = 0; j < fast.n_runs(); ++j) {
-                    const std::ptrdiff_t begin = function * fast.cols() + fast.start(r, c, j);
-                    for (std::ptrdiff_t k = 0; k < slow.run_length(); ++k)
-                        starts[k * fast.n_runs() + j] =
-                            static_cast<std::int32_t>(begin + k * fast.cols());
-                }
-                starts += slow.run_length() * fast.n_runs();
-            }
 }
 
 }  // namespace spikeglm

@@ -1,6 +1,7 @@
 #include "spikeglm/backend/array_view.hpp"
 
 #include <cstring>
+#include <type_traits>
 
 namespace spikeglm {
 namespace {
@@ -8,6 +9,10 @@ namespace {
 template <class T>
 void load_strided(const char* source, std::ptrdiff_t stride, std::ptrdiff_t count, double* out,
                   std::ptrdiff_t out_stride) {
+    if (std::is_same_v<T, double> && stride == sizeof(T) && out_stride == 1) {
+        std::memcpy(out, source, static_cast<std::size_t>(count) * sizeof(T));
+        return;
+    }
     for (std::ptrdiff_t i = 0; i < count; ++i) {
         T value;
         std::memcpy(&value, source + i * stride, sizeof(T));  // the element may be unaligned

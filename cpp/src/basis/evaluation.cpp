@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <stdexcept>
 
 #include "spikeglm/backend/kernels.hpp"
@@ -57,31 +58,36 @@ public:
     }
 
 private:
-    /// Calls kernel(basis, channel, u, values) for every channel, whose `per_channel` values per row lie
-    /// side by side, and does what all forms of a row have in common.
+    /// Calls kernel(basis, channel, u, values) for every channel, whose `per_channel` values per
+    /// row lie side by side, and does what all forms of a row have in common.
     template <class Kernel>
     void evaluate(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
                   std::ptrdiff_t per_channel, Workspace& workspace, Kernel&& kernel) const {
         Workspace::Frame frame(workspace);
         double* u = frame.take(count);
-        double* outside = frame.take(count);
-        std::fill_n(outside, count, 0.0);
+        bool* outside = frame.take<bool>(count);
+        std::fill_n(outside, count, false);
+        std::int64_t any_outside = 0;
         for (std::ptrdiff_t c = 0; c < input_.cols; ++c) {
             const auto channel = static_cast<std::size_t>(c);
             const Basis& basis = bases_[bases_.size() == 1 ? 0 : channel];
             const Bounds& bounds = bounds_[channel];
             input_.column(c).load(first, count, u);
+            std::int64_t found = 0;
             for (std::ptrdiff_t r = 0; r < count; ++r)
-                outside[r] += (u[r] < bounds.low ? 1.0 : 0.0) + (u[r] > bounds.high ? 1.0 : 0.0);
+                found |= static_cast<std::int64_t>(u[r] < bounds.low) |
+                         static_cast<std::int64_t>(u[r] > bounds.high);
+            for (std::ptrdiff_t r = 0; found != 0 && r < count; ++r)
+                outside[r] = outside[r] || u[r] < bounds.low || u[r] > bounds.high;
+            any_outside |= found;
             if (!basis.takes_raw_values()) to_unit(bounds, {u, static_cast<std::size_t>(count)});
             double* values = out + c * per_channel;
             kernel(basis, c, u, values);
             for (std::ptrdiff_t r = 0; basis.is_density() && r < count; ++r)
                 per_unit(bounds, {values + r * stride, static_cast<std::size_t>(per_channel)});
         }
-        for (std::ptrdiff_t r = 0; r < count; ++r)
-            if (outside[r] != 0.0)
-                std::fill_n(out + r * stride, input_.cols * per_channel, fill_value_);
+        for (std::ptrdiff_t r = 0; any_outside != 0 && r < count; ++r)
+            if (outside[r]) std::fill_n(out + r * stride, input_.cols * per_channel, fill_value_);
     }
 
     std::vector<Basis> bases_;

@@ -45,16 +45,34 @@ struct LaneMoments {
         }
     }
 
-    void add_run(const double* x, std::size_t begin_col, std::ptrdiff_t length) {
-        for (std::size_t k = 0; k < static_cast<std::size_t>(length); ++k) {
-            const std::size_t c = begin_col + k;
-            if (n_stored[c]++ == 0) origin[c] = low[c] = high[c] = x[k];
-            const double deviation = x[k] - origin[c];
-            sum[c] += deviation;
-            squares[c] += deviation * deviation;
-            low[c] = std::min(low[c], x[k]);
-            high[c] = std::max(high[c], x[k]);
+    /// L: the length, or 0 where the compiler does not know it.
+    template <std::ptrdiff_t L>
+    void add_run(const double* x, std::ptrdiff_t begin_col, std::ptrdiff_t any_length) {
+        const std::ptrdiff_t length = L > 0 ? L : any_length;
+        std::ptrdiff_t* n = n_stored.data() + begin_col;
+        double* __restrict o = origin.data() + begin_col;
+        double* __restrict l = low.data() + begin_col;
+        double* __restrict h = high.data() + begin_col;
+        double* __restrict s = sum.data() + begin_col;
+        double* __restrict q = squares.data() + begin_col;
+        for (std::ptrdiff_t k = 0; k < length; ++k)
+            if (n[k]++ == 0) [[unlikely]]
+                o[k] = l[k] = h[k] = x[k];
+        for (std::ptrdiff_t k = 0; k < length; ++k) {
+            const double deviation = x[k] - o[k];
+            s[k] += deviation;
+            q[k] += deviation * deviation;
+            l[k] = x[k] < l[k] ? x[k] : l[k];
+            h[k] = x[k] > h[k] ? x[k] : h[k];
         }
+    }
+
+    void add_runs(const double* x, const RowPart& part, const std::int32_t* starts) {
+        const auto add = part.run_length == 4   ? &LaneMoments::add_run<4>
+                         : part.run_length == 3 ? &LaneMoments::add_run<3>
+                                                : &LaneMoments::add_run<0>;
+        for (std::ptrdiff_t i = 0; i < part.n_runs; ++i)
+            (this->*add)(x + i * part.run_length, part.first_col + starts[i], part.run_length);
     }
 
     /// The entries that the rows of a sparse part do not store.
@@ -125,16 +143,10 @@ ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
                            const bool first_row = moments.count++ == 0;
                            for (const RowPart& part : parts) {
                                const double* values = part.values + r * part.stride;
-                               if (!part.sparse()) {
+                               if (part.sparse())
+                                   moments.add_runs(values, part, part.starts + r * part.n_runs);
+                               else
                                    moments.add(values, part, first_row);
-                                   continue;
-                               }
-                               for (std::ptrdiff_t i = 0; i < part.n_runs; ++i)
-                                   moments.add_run(
-                                       values + i * part.run_length,
-                                       static_cast<std::size_t>(part.first_col +
-                                                                part.starts[r * part.n_runs + i]),
-                                       part.run_length);
                            }
                        }
                        if (first + count == plan.lane_begin(lane + 1))

@@ -16,11 +16,13 @@
 ///                              width of the bounds;
 ///   takes_raw_values = true    u is x itself, not rescaled by the bounds;
 ///   support(basis)             a LocalSupport, where few of its functions are not zero at any u;
-///   evaluate_runs<Order>(basis, u, values, starts)
-///                              with it, for an order that the compiler knows, or 0, in place of
-///                              all functions: the values of the runs, one run after the other, and
-///                              the function at which each begins. Runs do not overlap, and all lie
-///                              among the functions wherever u is.
+///                              such a family has no `evaluate`, but
+///   place(basis, u)            the Place of u, and
+///   evaluate_runs<Order>(basis, place, values, starts)
+///                              for an order that the compiler knows, or 0: the values of the
+///                              runs, one run after the other, and the function at which each
+///                              begins. Runs do not overlap, and all lie among the functions
+///                              wherever u is. NaN where no function is defined.
 
 #include <cstddef>
 #include <cstdint>
@@ -47,6 +49,14 @@ struct BasisParameters {
 struct LocalSupport {
     std::ptrdiff_t n_runs = 1;
     std::ptrdiff_t run_length = 1;
+};
+
+/// Where u lies: in which of the intervals of the basis, and how far from its ends. `from_left` is
+/// NaN where u is in none of them; the interval is then 0.
+struct Place {
+    std::int32_t interval;
+    double from_left;
+    double to_right;
 };
 
 template <class Family>

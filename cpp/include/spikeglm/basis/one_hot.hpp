@@ -17,20 +17,17 @@ struct OneHot {
 
     static LocalSupport support(const BasisView&) { return {1, 1}; }
 
-    template <int Order = 0>
-    static void evaluate_runs(const BasisView& basis, double code, double* values,
-                              std::int32_t* starts) {
+    static Place place(const BasisView& basis, double code) {
         const bool known = code >= 0.0 && code < static_cast<double>(basis.n_basis_funcs);
-        starts[0] = known ? static_cast<std::int32_t>(code) : 0;
-        values[0] = known && static_cast<double>(starts[0]) == code ? 1.0 : 0.0;
+        const auto function = known ? static_cast<std::int32_t>(code) : 0;
+        return {function, known ? code - function : nan_value, 0.0};
     }
 
-    static void evaluate(const BasisView& basis, double code, double* out) {
-        double value;
-        std::int32_t start;
-        evaluate_runs(basis, code, &value, &start);
-        std::fill_n(out, basis.n_basis_funcs, 0.0);
-        out[start] = value;
+    template <int Order>
+    static void evaluate_runs(const BasisView&, const Place& place, double* values,
+                              std::int32_t* starts) {
+        starts[0] = place.interval;
+        values[0] = place.from_left == 0.0 ? 1.0 : 0.0;
     }
 };
 

@@ -37,12 +37,13 @@ inline double break_point(std::ptrdiff_t i, std::ptrdiff_t intervals) {
     return i == intervals ? end : static_cast<double>(i) * (end / static_cast<double>(intervals));
 }
 
-/// Interval [t[j], t[j+1]) that holds u, among `intervals` equal ones that begin at t.
+/// Interval [t[j], t[j+1]) that holds u in [0, 1], among `intervals` equal ones from 0 to beyond 1.
+/// Product and break points are off by rounding: a u next to a break point is one interval off.
 inline std::ptrdiff_t find_interval(const double* t, std::ptrdiff_t intervals, double u) {
-    auto j = std::clamp<std::ptrdiff_t>(
-        static_cast<std::ptrdiff_t>(u * static_cast<double>(intervals)), 0, intervals - 1);
-    while (j > 0 && u < t[j]) --j;
-    while (j < intervals - 1 && u >= t[j + 1]) ++j;
+    auto j =
+        std::min(static_cast<std::ptrdiff_t>(u * static_cast<double>(intervals)), intervals - 1);
+    j -= u < t[j] ? 1 : 0;
+    j += u >= t[j + 1] ? 1 : 0;
     return j;
 }
 
@@ -83,8 +84,8 @@ inline void append_polynomials(std::ptrdiff_t intervals, int order, std::vector<
 /// The polynomials of one interval at s, with 1 - s. Here and below `Order` is the order, or 0
 /// where the compiler does not know it.
 template <int Order>
-void polynomials_at(const double* __restrict coefficients, int order, double s, double one_minus_s,
-                    double* __restrict values) {
+inline void polynomials_at(const double* __restrict coefficients, int order, double s,
+                           double one_minus_s, double* __restrict values) {
     constexpr int size = Order > 0 ? Order : max_spline_order;
     const int n = Order > 0 ? Order : order;
     double power[size];
@@ -92,46 +93,34 @@ void polynomials_at(const double* __restrict coefficients, int order, double s, 
     for (int i = 0; i < n; ++i, product *= s) power[i] = product;
     product = 1.0;
     for (int i = n - 1; i >= 0; --i, product *= one_minus_s) power[i] *= product;
-    for (int l = 0; l < n; ++l) {
-        double sum = power[0] * coefficients[l];
-        for (int i = 1; i < n; ++i) sum += power[i] * coefficients[i * n + l];
-        values[l] = sum;
-    }
+    // Over all functions at once: vector instructions.
+    for (int l = 0; l < n; ++l) values[l] = power[0] * coefficients[l];
+    for (int i = 1; i < n; ++i)
+        for (int l = 0; l < n; ++l) values[l] += power[i] * coefficients[i * n + l];
 }
 
-/// Finds the interval of u in [0, 1] among those of the basis, writes the values of the functions
-/// that do not vanish there, and returns its number. Outside [0, 1]: `outside`, and interval 0.
+/// Finds u in [0, 1] among the intervals of the basis.
+inline Place find_place(const BasisView& basis, std::ptrdiff_t intervals, double u) {
+    const bool inside = u >= 0.0 && u <= 1.0;
+    const double within = inside ? u : 0.0;
+    const double* t = basis.table + basis.order - 1;
+    const std::ptrdiff_t j = find_interval(t, intervals, within);
+    return {static_cast<std::int32_t>(j), inside ? within - t[j] : nan_value, t[j + 1] - within};
+}
+
+/// The values of the functions that do not vanish at a place. Outside [0, 1]: `outside`.
 template <int Order>
-std::ptrdiff_t evaluate_interval(const BasisView& basis, std::ptrdiff_t intervals, double u,
-                                 double outside, double* values) {
+inline void evaluate_place(const BasisView& basis, std::ptrdiff_t intervals, const Place& place,
+                           double outside, double* values) {
     const int order = Order > 0 ? Order : basis.order;
-    if (!(u >= 0.0 && u <= 1.0)) {
+    if (std::isnan(place.from_left)) [[unlikely]] {
         std::fill_n(values, order, outside);
-        return 0;
+        return;
     }
-    const double* t = basis.table + order - 1;
-    const std::ptrdiff_t j = find_interval(t, intervals, u);
-    const double* polynomials = t + intervals + order + j * polynomial_size(order);
-    const double s = (u - t[j]) * polynomials[0];
-    const double one_minus_s = (t[j + 1] - u) * polynomials[0];
-    polynomials_at<Order>(polynomials + 1, order, s, one_minus_s, values);
-    return j;
-}
-
-/// All functions, from the runs. NaN in one stands for a u at which none is defined.
-template <class Family>
-void evaluate_all(const BasisView& basis, double u, double* out) {
-    double values[max_spline_order];
-    std::int32_t starts[max_spline_order];
-    switch (basis.order) {
-        case 3: Family::template evaluate_runs<3>(basis, u, values, starts); break;
-        case 4: Family::template evaluate_runs<4>(basis, u, values, starts); break;
-        default: Family::template evaluate_runs<0>(basis, u, values, starts);
-    }
-    const LocalSupport support = Family::support(basis);
-    std::fill_n(out, basis.n_basis_funcs, std::isnan(values[0]) ? nan_value : 0.0);
-    for (std::ptrdiff_t i = 0; i < support.n_runs; ++i)
-        std::copy_n(values + i * support.run_length, support.run_length, out + starts[i]);
+    const double* polynomials =
+        basis.table + intervals + 2 * order - 1 + place.interval * polynomial_size(order);
+    polynomials_at<Order>(polynomials + 1, order, place.from_left * polynomials[0],
+                          place.to_right * polynomials[0], values);
 }
 
 }  // namespace spline_detail
@@ -157,15 +146,16 @@ struct BSpline {
 
     static LocalSupport support(const BasisView& basis) { return {1, basis.order}; }
 
-    template <int Order>
-    static void evaluate_runs(const BasisView& basis, double u, double* values,
-                              std::int32_t* starts) {
-        starts[0] = static_cast<std::int32_t>(spline_detail::evaluate_interval<Order>(
-            basis, intervals(basis.n_basis_funcs, basis.order), u, nan_value, values));
+    static Place place(const BasisView& basis, double u) {
+        return spline_detail::find_place(basis, intervals(basis.n_basis_funcs, basis.order), u);
     }
 
-    static void evaluate(const BasisView& basis, double u, double* out) {
-        spline_detail::evaluate_all<BSpline>(basis, u, out);
+    template <int Order>
+    static void evaluate_runs(const BasisView& basis, const Place& place, double* values,
+                              std::int32_t* starts) {
+        spline_detail::evaluate_place<Order>(basis, intervals(basis.n_basis_funcs, basis.order),
+                                             place, nan_value, values);
+        starts[0] = place.interval;
     }
 };
 
@@ -187,18 +177,16 @@ struct MSpline {
 
     static LocalSupport support(const BasisView& basis) { return {1, basis.order}; }
 
-    template <int Order>
-    static void evaluate_runs(const BasisView& basis, double u, double* values,
-                              std::int32_t* starts) {
-        const std::ptrdiff_t j = spline_detail::evaluate_interval<Order>(
-            basis, BSpline::intervals(basis.n_basis_funcs, basis.order), u, 0.0, values);
-        const double* scale = basis.table + basis.table_size - basis.n_basis_funcs + j;
-        for (int i = 0; i < basis.order; ++i) values[i] *= scale[i];
-        starts[0] = static_cast<std::int32_t>(j);
-    }
+    static Place place(const BasisView& basis, double u) { return BSpline::place(basis, u); }
 
-    static void evaluate(const BasisView& basis, double u, double* out) {
-        spline_detail::evaluate_all<MSpline>(basis, u, out);
+    template <int Order>
+    static void evaluate_runs(const BasisView& basis, const Place& place, double* values,
+                              std::int32_t* starts) {
+        spline_detail::evaluate_place<Order>(
+            basis, BSpline::intervals(basis.n_basis_funcs, basis.order), place, 0.0, values);
+        const double* scale = basis.table + basis.table_size - basis.n_basis_funcs + place.interval;
+        for (int i = 0; i < basis.order; ++i) values[i] *= scale[i];
+        starts[0] = place.interval;
     }
 };
 
@@ -224,18 +212,17 @@ struct CyclicBSpline {
     /// Of single functions: they wrap in some rows, and every row stores runs of one length.
     static LocalSupport support(const BasisView& basis) { return {basis.order, 1}; }
 
-    template <int Order>
-    static void evaluate_runs(const BasisView& basis, double u, double* values,
-                              std::int32_t* starts) {
-        const std::ptrdiff_t n = basis.n_basis_funcs;
-        const std::ptrdiff_t j =
-            spline_detail::evaluate_interval<Order>(basis, n, u, nan_value, values);
-        for (int i = 0; i < basis.order; ++i)
-            starts[i] = static_cast<std::int32_t>(j + i < n ? j + i : j + i - n);
+    static Place place(const BasisView& basis, double u) {
+        return spline_detail::find_place(basis, basis.n_basis_funcs, u);
     }
 
-    static void evaluate(const BasisView& basis, double u, double* out) {
-        spline_detail::evaluate_all<CyclicBSpline>(basis, u, out);
+    template <int Order>
+    static void evaluate_runs(const BasisView& basis, const Place& place, double* values,
+                              std::int32_t* starts) {
+        const auto n = static_cast<std::int32_t>(basis.n_basis_funcs);
+        spline_detail::evaluate_place<Order>(basis, n, place, nan_value, values);
+        for (int i = 0; i < basis.order; ++i)
+            starts[i] = place.interval + i < n ? place.interval + i : place.interval + i - n;
     }
 };
 
