@@ -88,8 +88,7 @@ py::array_t<T> features_in(const Design& design, const py::object& given) {
     if (array.ndim() != 2 || array.shape(0) != design.rows() || array.shape(1) != design.cols())
         throw std::invalid_argument("`out` must have shape " + shape + ", got " +
                                     py::str(array.attr("shape")).cast<std::string>() + ".");
-    constexpr int needed = int{py::array::c_style} |
-                           int{py::detail::npy_api::NPY_ARRAY_ALIGNED_} |
+    constexpr int needed = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_} |
                            int{py::detail::npy_api::NPY_ARRAY_WRITEABLE_};
     if ((array.flags() & needed) != needed)
         throw std::invalid_argument(

@@ -5,7 +5,8 @@
 /// segments are one complex signal, and since filters are real they stay apart:
 ///   ifft(fft(a + i b) fft(k)) = (a * k) + i (b * k).
 /// Each is first brought to a maximum in [1/2, 1) by a power of two, so that neither feels the
-/// rounding of the other, and one of zeros gives zeros. Segments are paired by their position in the whole input.
+/// rounding of the other, and one of zeros gives zeros. Segments are paired by their position in
+/// the whole input.
 
 #include <cstddef>
 #include <span>

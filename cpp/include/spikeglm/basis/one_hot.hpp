@@ -3,7 +3,6 @@
 ///   f_j(x) = 1 where x = j, else 0.
 /// Every other number (-1, say, for a category that is not known) gives zeros.
 
-
 #include "spikeglm/basis/family.hpp"
 
 namespace spikeglm {
