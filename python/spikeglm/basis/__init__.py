@@ -79,19 +79,6 @@ __all__ = [
     "Zero",
 ]
 
-for _family in (
-    BSplineBasis,
-    Category,
-    CustomBasis,
-    CyclicBSplineBasis,
-    FourierBasis,
-    HistoryBasis,
-    IdentityBasis,
-    MSplineBasis,
-    OrthExponentialBasis,
-    RaisedCosineBasisLinear,
-    RaisedCosineBasisLog,
-    Zero,
-):
-    _labels.FAMILY_LABELS.update(_family._labels_by_mode.values())
+for _family in list(globals().values()):
+    _labels.FAMILY_LABELS.update(getattr(_family, "_labels_by_mode", {}).values())
 del _family
