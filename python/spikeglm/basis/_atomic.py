@@ -36,7 +36,8 @@ class ParameterBasis(Basis):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a parameter; a value that is refused leaves the old one."""
-        if not self._ready or name not in self._get_param_names() or name == "label":
+        learned = name.endswith("_") or name.startswith("_")
+        if learned or not self._ready or name == "label" or name not in self._get_param_names():
             super().__setattr__(name, value)
             return
         old = getattr(self, name)
