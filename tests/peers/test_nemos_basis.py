@@ -16,7 +16,7 @@ from hypothesis import strategies as st  # noqa: E402
 import spikeglm as nmo  # noqa: E402
 
 # NeMoS compiles anew for every shape: shapes are few, values are many.
-PROPERTY = settings(deadline=None, derandomize=True, max_examples=25)
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=12)
 SHAPES = [(60,), (60, 2), (60, 2, 3)]
 
 
