@@ -1,5 +1,6 @@
 """Lazy designs: the features of a basis, computed when a fit asks for them."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,13 +36,13 @@ class Design:
         dtype: DTypeLike,
         time_axis: Axis | None,
         rows: NDArray[np.intp] | None = None,
-        basis: "Basis | None" = None,
+        learned: "Sequence[tuple[Basis, NDArray[Any]]]" = (),
     ) -> None:
         self.dtype = np.dtype(dtype)
         self.time_axis = time_axis
         self._expression = expression
         self._rows = rows
-        self._basis = basis
+        self._learned = learned  # who takes the inputs, and the bounds that hold here
         core = expression.build().design()
         self._core = core if rows is None else core.rows(rows)
 
@@ -74,8 +75,8 @@ class Design:
 
     def freeze_bounds(self) -> None:
         """Make the basis keep the bounds that it had learned for this design."""
-        if self._basis is not None:
-            self._basis._freeze()
+        for leaf, bounds in self._learned:
+            leaf._freeze(bounds)
 
     def __matmul__(self, coef: ArrayLike) -> Any:
         """Return design @ coef for coef of shape (n_features,) or (n_features, k)."""
@@ -120,4 +121,4 @@ class Design:
         if index.ndim != 1:
             raise IndexError(f"rows must be selected by a 1-dimensional index, got {index.ndim}-d.")
         axis = self.time_axis.rows(key) if self.time_axis is not None else None
-        return Design(self._expression, self.dtype, axis, index, self._basis)
+        return Design(self._expression, self.dtype, axis, index, self._learned)

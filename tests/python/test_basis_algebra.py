@@ -451,6 +451,12 @@ def test_a_fitted_model_fixes_the_bounds_of_its_design():
     np.testing.assert_array_equal(basis.compute_features(X[10:20], y[10:20])[:, :5], expected)
     basis.set_bounds(None, None)
     assert not np.array_equal(basis.compute_features(X[10:20], y[10:20])[:, :5], expected)
+    # The bounds of the design that was fitted, whatever the basis has seen since.
+    busy = BSplineBasis(5)
+    design = busy.design(X)
+    busy.compute_features(7 * X)
+    nmo.glm.GLM(regularizer="Ridge").fit(design[5:], y[5:])
+    np.testing.assert_array_equal(busy.compute_features(X[10:20]), expected)
     untouched = BSplineBasis(5)
     design = untouched.design(X)
     with pytest.raises(ValueError, match="samples"):

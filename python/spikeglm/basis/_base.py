@@ -160,7 +160,9 @@ class Basis(ABC, BaseEstimator):
         """Return a design with the bounds that hold now."""
         arrays = [as_channels(array) for array in read.data]
         expression = self._bind(arrays, read.epochs, False)
-        return Design(expression, np.float32 if read.single else np.float64, read.axis, basis=self)
+        learned = [(leaf, leaf.bounds_) for leaf in self._leaves() if hasattr(leaf, "bounds_")]
+        dtype = np.float32 if read.single else np.float64
+        return Design(expression, dtype, read.axis, learned=learned)
 
     def _learn(self, read: Inputs) -> None:
         """Learn shapes and bounds, and warn about epochs that are too short."""
@@ -395,10 +397,9 @@ class Basis(ABC, BaseEstimator):
         if bounds is not None and bounds is not ...:
             raise ValueError(f"a {type(self).__name__} has no bounds to set.")
 
-    def _freeze(self) -> None:
-        """Keep the bounds that were learned last."""
-        for leaf in self._leaves():
-            leaf.__dict__["_frozen"] = True
+    def _freeze(self, bounds: NDArray[Any]) -> None:
+        """Keep the bounds that were learned for some inputs of this basis alone."""
+        self.__dict__ |= {"bounds_": bounds, "_frozen": True}
 
     def outside(self, *inputs: Any) -> NDArray[np.bool_]:
         """Return which samples lie outside the bounds in any input, (n_samples,).

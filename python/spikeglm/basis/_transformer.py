@@ -69,8 +69,7 @@ class TransformerBasis(TransformerMixin, BaseEstimator):
         """Learn the bounds of the inputs, those that were not given, from X."""
         inputs = self._split(X)
         fitted = self.basis.__sklearn_clone__()
-        fitted.setup_basis(*inputs)
-        fitted._freeze()
+        fitted.design(*inputs).freeze_bounds()
         self.basis = fitted
         self.n_features_in_ = sum(int(np.prod(values.shape[1:])) for values in inputs)
         if hasattr(X, "columns"):
