@@ -13,15 +13,20 @@ from spikeglm.identifiability_constraints import (
 )
 
 
+def rank_of(matrix):
+    """The rank; numpy 1.26 knows none of a matrix without columns."""
+    return np.linalg.matrix_rank(matrix) if matrix.size else 0
+
+
 def by_definition(X, add_intercept):
     """Scan from the left; a column goes if the rank of what is left does not fall."""
     X = X[np.isfinite(X).all(axis=1)]
     ones = np.ones((len(X), int(add_intercept)))
     kept = list(range(X.shape[1]))
-    rank = np.linalg.matrix_rank(np.hstack([ones, X]))
+    rank = rank_of(np.hstack([ones, X]))
     for column in range(X.shape[1]):
         rest = [c for c in kept if c != column]
-        if np.linalg.matrix_rank(np.hstack([ones, X[:, rest]])) == rank:
+        if rank_of(np.hstack([ones, X[:, rest]])) == rank:
             kept = rest
     return kept
 
