@@ -68,8 +68,9 @@ py::array quantity_per_row(const std::string& model, const std::string& quantity
 
 /// Loss and derivatives row by row, through the kernel that fits use.
 py::tuple loss_per_row(const std::string& model, const std::string& link, const Vector& y,
-                       const Vector& eta) {
-    const LossSelector selector = select_loss(model, link);
+                       const Vector& eta, double parameter) {
+    LossSelector selector = select_loss(model, link);
+    selector.parameter = parameter;
     const auto ys = vector_view(y);
     const auto etas = vector_view(eta);
     if (ys.size() != etas.size()) throw std::invalid_argument("y and eta differ in length.");
@@ -123,7 +124,7 @@ void bind_glm(py::module_& m) {
     m.def("row_quantity", &quantity_per_row, py::arg("model"), py::arg("quantity"), py::arg("y"),
           py::arg("mu"), py::arg("dispersion"));
     m.def("row_terms", &loss_per_row, py::arg("model"), py::arg("link"), py::arg("y"),
-          py::arg("eta"));
+          py::arg("eta"), py::arg("parameter"));
     m.def("inverse_link", &mean_of, py::arg("link"), py::arg("eta"));
 
     m.def("observation_models", [] {
@@ -131,6 +132,10 @@ void bind_glm(py::module_& m) {
         for_each_type<Observations>([&]<class Model>(int) {
             py::dict facts;
             facts["default_link"] = std::string(Model::default_link::name);
+            if constexpr (std::is_void_v<typename Model::canonical_link>)
+                facts["canonical_link"] = py::none();
+            else
+                facts["canonical_link"] = std::string(Model::canonical_link::name);
             facts["estimates_dispersion"] = Model::estimates_dispersion;
             facts["support"] = std::string(Model::support);
             models[py::str(std::string(Model::name))] = facts;

@@ -113,6 +113,16 @@ inline Packet log1p(const Packet& x) {
     return Packet(w.lanes.log()) + select(back == x, Packet(0.0), (x - back) / w);
 }
 
+inline Packet expm1(const Packet& x) {
+    return Packet(x.lanes.unaryExpr([](double v) { return std::expm1(v); }));
+}
+
+/// A scalar function lane by lane, for what has no vector form.
+template <class F>
+Packet each(F f, const Packet& x) {
+    return Packet(x.lanes.unaryExpr(f));
+}
+
 /// Loads up to packet_size values; the rest is filled, so that every row takes the same path
 /// wherever it stands in a block.
 inline Packet load(const double* source, std::ptrdiff_t count, double fill) {

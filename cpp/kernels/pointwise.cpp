@@ -13,17 +13,18 @@ using math::load;
 using math::Packet;
 using math::packet_size;
 
-/// What fills up the last packet: inside the domain of every model and link, and without weight.
+/// What fills up the last packet, without weight.
 constexpr double inert = 1.0;
 
 template <class Model, class Link, Curvature curvature>
-double row_terms_loop(std::ptrdiff_t n, const double* y, const double* eta, const double* weight,
-                      double* d1, double* d2) {
+double row_terms_loop(double parameter, std::ptrdiff_t n, const double* y, const double* eta,
+                      const double* weight, double* d1, double* d2) {
+    const auto model = make_model<Model>(parameter);
     math::Lanes total = math::Lanes::Zero();
     for (std::ptrdiff_t i = 0; i < n; i += packet_size) {
         const std::ptrdiff_t count = n - i;
         const auto t =
-            row_terms<Model, Link, Packet>(load(y + i, count, inert), load(eta + i, count, inert));
+            row_terms(model, Link{}, load(y + i, count, inert), load(eta + i, count, inert));
         Packet w(1.0);
         if (weight != nullptr)
             w = load(weight + i, count, 0.0);
@@ -55,7 +56,7 @@ double row_terms_kernel(LossSelector selector, Curvature curvature, std::ptrdiff
                               : curvature == Curvature::expected
                                   ? row_terms_loop<Model, Link, Curvature::expected>
                                   : row_terms_loop<Model, Link, Curvature::none>;
-            loss = loop(n, y, eta, weight, d1, d2);
+            loss = loop(selector.parameter, n, y, eta, weight, d1, d2);
         });
     });
     return loss;

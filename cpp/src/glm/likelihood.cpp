@@ -202,6 +202,7 @@ double Likelihood::pearson(std::span<const double> gamma) const {
     const RowPlan plan = RowPlan::make(design_.rows(), 1);
     Lanes lanes = make_lanes(plan, 1);
     with_type<Observations>(selector_.model, [&]<class Model>() {
+        const auto model = make_model<Model>(selector_.parameter);
         for_each_block(plan, execution_,
                        [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
                            Workspace::Frame& frame) {
@@ -216,7 +217,7 @@ double Likelihood::pearson(std::span<const double> gamma) const {
                                const double w = sample_.weight.empty() ? 1.0 : sample_.weight[row];
                                if (w == 0.0) continue;
                                const double residual =
-                                   (sample_.y[row] - mu[r]) / Model::standard_deviation(mu[r]);
+                                   (sample_.y[row] - mu[r]) / model.standard_deviation(mu[r]);
                                lanes[static_cast<std::size_t>(lane)][0] += w * residual * residual;
                            }
                        });

@@ -43,6 +43,7 @@ void row_quantity(int model, RowQuantity quantity, std::span<const double> y,
                                     " values, the predicted rate " + std::to_string(mu.size()) +
                                     ".");
     with_type<Observations>(model, [&]<class Model>() {
+        const auto observations = make_model<Model>(dispersion);
         for (std::size_t i = 0; i < y.size(); ++i) {
             if (std::isnan(y[i]) || std::isnan(mu[i])) {
                 out[i] = std::numeric_limits<double>::quiet_NaN();
@@ -54,11 +55,11 @@ void row_quantity(int model, RowQuantity quantity, std::span<const double> y,
                                             std::string(Model::support) + ".");
             switch (quantity) {
                 case RowQuantity::log_likelihood:
-                    out[i] = Model::log_likelihood(y[i], mu[i], dispersion);
+                    out[i] = observations.log_likelihood(y[i], mu[i], dispersion);
                     break;
-                case RowQuantity::deviance: out[i] = Model::deviance(y[i], mu[i]); break;
+                case RowQuantity::deviance: out[i] = observations.deviance(y[i], mu[i]); break;
                 case RowQuantity::pearson_residual:
-                    out[i] = (y[i] - mu[i]) / Model::standard_deviation(mu[i]);
+                    out[i] = (y[i] - mu[i]) / observations.standard_deviation(mu[i]);
                     break;
             }
         }

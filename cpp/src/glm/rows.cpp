@@ -157,14 +157,16 @@ NullModel fit_null_model(const Sample& sample, const Rows& rows, LossSelector lo
     NullModel result;
     with_type<InverseLinks>(loss.link, [&]<class Link>() {
         with_type<Observations>(loss.model, [&]<class Model>() {
-            result.silent = Model::mean_must_be_positive && rows.mean_y <= 0.0;
+            const auto model = make_model<Model>(loss.parameter);
+            result.silent = (Model::mean_must_be_positive && rows.mean_y <= 0.0) ||
+                            (Model::mean_must_be_below_one && rows.mean_y >= 1.0);
             result.intercept = Link::link(rows.mean_y);
             if (result.silent) return;
             double pearson = 0.0;
             for (std::size_t i = 0; i < rows.used.size(); ++i) {
                 if (rows.used[i] == 0) continue;
                 const double residual =
-                    (sample.y[i] - rows.mean_y) / Model::standard_deviation(rows.mean_y);
+                    (sample.y[i] - rows.mean_y) / model.standard_deviation(rows.mean_y);
                 pearson += weight_of(sample, i) * residual * residual;
             }
             result.dispersion = pearson / rows.sum_of_weights;

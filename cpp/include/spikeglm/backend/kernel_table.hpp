@@ -16,10 +16,12 @@ namespace spikeglm {
 /// Which second derivative of the loss a pass computes.
 enum class Curvature : int { none, observed, expected };
 
-/// Selects the pointwise loss: positions in `Observations` and `InverseLinks`.
+/// Selects the pointwise loss: positions in `Observations` and `InverseLinks`, and the parameter of
+/// models that have one.
 struct LossSelector {
     int model = 0;
     int link = 0;
+    double parameter = 1.0;
 };
 
 /// Prepared parameters of one basis family: its position in `BasisFamilies`, the number of
@@ -54,7 +56,7 @@ inline constexpr std::ptrdiff_t dense_tile_rows = 32;
 /// Transforms that the Fourier kernels carry out at once.
 inline constexpr int fft_lanes = 4;
 
-inline constexpr unsigned kernel_abi = 2;
+inline constexpr unsigned kernel_abi = 3;
 
 struct KernelTable {
     unsigned abi;

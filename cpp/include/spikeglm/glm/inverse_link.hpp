@@ -3,25 +3,28 @@
 ///
 /// A link is a plain struct with
 ///   name             what users call it;
-///   mean_positive    whether every eta of its domain gives mu > 0;
+///   mean_positive    whether every eta gives mu > 0;
+///   mean_below_one   whether every eta gives mu < 1;
 ///   mean(eta)        mu as a jet in eta;
 ///   link(mu)         g(mu), for starting values; may be infinite at the border of the domain.
 /// and, where the general rule would lose accuracy or overflow,
-///   log_mean(eta), inverse_mean(eta)   jets of log mu and 1 / mu.
-/// Outside the domain of a positive mean (mu <= 0) a loss is +inf, see row_terms.hpp.
+///   log_mean(eta), inverse_mean(eta), log_complement(eta)   jets of log mu, 1 / mu, log(1 - mu).
+/// Where mu is outside a model's domain the loss is +inf, see row_terms.hpp.
 ///
-/// Cost: at most one exp, one log1p and one log per element.
+/// Cost: at most one exp, one log1p and one log per element; probit calls erfc lane by lane.
 
 #include <string_view>
 #include <tuple>
 
 #include "spikeglm/glm/jet.hpp"
+#include "spikeglm/glm/normal.hpp"
 
 namespace spikeglm {
 
 struct Exp {
     static constexpr std::string_view name = "exp";
     static constexpr bool mean_positive = true;
+    static constexpr bool mean_below_one = false;
 
     template <class V>
     static Jet<V> mean(const V& eta) {
@@ -39,6 +42,14 @@ struct Exp {
         const V inverse = exp(-eta);
         return {inverse, -inverse, inverse};
     }
+    template <class V>
+    static Jet<V> log_complement(const V& eta) {
+        using math::exp, math::expm1, math::log, math::log1p, math::select;
+        const V mu = exp(eta);
+        const V rest = -expm1(eta);
+        const V odds = mu / rest;
+        return {select(eta < V(-1.0), log1p(-mu), log(rest)), -odds, -odds * (V(1.0) + odds)};
+    }
     static double link(double mu) { return std::log(mu); }
 };
 
@@ -46,6 +57,7 @@ struct Exp {
 struct Softplus {
     static constexpr std::string_view name = "softplus";
     static constexpr bool mean_positive = true;
+    static constexpr bool mean_below_one = false;
 
     template <class V>
     static Jet<V> mean(const V& eta) {
@@ -95,6 +107,7 @@ struct Softplus {
 struct Reciprocal {
     static constexpr std::string_view name = "reciprocal";
     static constexpr bool mean_positive = false;
+    static constexpr bool mean_below_one = false;
 
     template <class V>
     static Jet<V> mean(const V& eta) {
@@ -115,6 +128,7 @@ struct Reciprocal {
 struct Identity {
     static constexpr std::string_view name = "identity";
     static constexpr bool mean_positive = false;
+    static constexpr bool mean_below_one = false;
 
     template <class V>
     static Jet<V> mean(const V& eta) {
@@ -123,23 +137,163 @@ struct Identity {
     static double link(double mu) { return mu; }
 };
 
+/// mu = 1 / (1 + exp(-eta)), the canonical link of the Bernoulli model.
+struct Logistic {
+    static constexpr std::string_view name = "logistic";
+    static constexpr bool mean_positive = true;
+    static constexpr bool mean_below_one = true;
+
+    template <class V>
+    static Jet<V> mean(const V& eta) {
+        const Shares<V> s(eta);
+        const V slope = s.mean * s.rest;
+        return {s.mean, slope, slope * (s.rest - s.mean)};
+    }
+    template <class V>
+    static Jet<V> log_mean(const V& eta) {
+        using math::log1p, math::min;
+        const Shares<V> s(eta);
+        return {min(eta, V(0.0)) - log1p(s.tail), s.rest, -s.mean * s.rest};
+    }
+    template <class V>
+    static Jet<V> log_complement(const V& eta) {
+        using math::log1p, math::min;
+        const Shares<V> s(eta);
+        return {min(-eta, V(0.0)) - log1p(s.tail), -s.mean, -s.mean * s.rest};
+    }
+    template <class V>
+    static Jet<V> inverse_mean(const V& eta) {
+        using math::exp;
+        const V odds = exp(-eta);
+        return {V(1.0) + odds, -odds, odds};
+    }
+    static double link(double mu) { return std::log(mu) - std::log1p(-mu); }
+
+    /// mu and 1 - mu, neither from a difference.
+    template <class V>
+    struct Shares {
+        V tail, mean, rest;
+        explicit Shares(const V& eta) {
+            using math::abs, math::exp, math::select;
+            tail = exp(-abs(eta));
+            const V larger = V(1.0) / (V(1.0) + tail);
+            mean = select(eta >= V(0.0), larger, tail * larger);
+            rest = select(eta >= V(0.0), tail * larger, larger);
+        }
+    };
+};
+
+/// mu = Phi(eta), see normal.hpp.
+struct Probit {
+    static constexpr std::string_view name = "probit";
+    static constexpr bool mean_positive = true;
+    static constexpr bool mean_below_one = true;
+
+    template <class V>
+    static Jet<V> mean(const V& eta) {
+        using math::each;
+        const V density = each(normal_density, eta);
+        // Where the density vanishes, eta may be infinite.
+        using math::select;
+        const V bend = select(density > V(0.0), -eta * density, V(0.0));
+        return {each(normal_cdf, eta), density, bend};
+    }
+    template <class V>
+    static Jet<V> log_mean(const V& eta) {
+        using math::each;
+        const V slope = each(inverse_mills, eta);
+        return {each(log_normal_cdf, eta), slope, -slope * each(mills_excess, eta)};
+    }
+    template <class V>
+    static Jet<V> log_complement(const V& eta) {
+        const Jet<V> mirrored = log_mean(V(-eta));
+        return {mirrored.value, -mirrored.d1, mirrored.d2};
+    }
+    static double link(double mu) { return normal_quantile(mu); }
+};
+
+/// Complementary log-log, mu = 1 - exp(-exp(eta)): the chance of at least one event in a bin in
+/// which exp(eta) are expected.
+struct Cloglog {
+    static constexpr std::string_view name = "cloglog";
+    static constexpr bool mean_positive = true;
+    static constexpr bool mean_below_one = true;
+
+    template <class V>
+    static Jet<V> mean(const V& eta) {
+        using math::exp, math::expm1, math::min;
+        const V e = min(exp(eta), V(largest));
+        const V slope = e * exp(-e);
+        return {-expm1(-e), slope, slope * (V(1.0) - e)};
+    }
+    /// d1 = r = e / (exp(e) - 1) with e = exp(eta), and d2 = r (1 - e - r). Where e is small the
+    /// bracket is summed as a series in Bernoulli numbers (next term e^10 / 47900160).
+    template <class V>
+    static Jet<V> log_mean(const V& eta) {
+        using math::exp, math::expm1, math::log, math::log1p, math::min, math::select;
+        const V e = min(exp(eta), V(largest));
+        const V square = e * e;
+        const auto tiny = eta < V(-30.0);
+        const V r = select(tiny, V(1.0) - V(0.5) * e, e / expm1(select(tiny, V(1.0), e)));
+        const V series =
+            -e * (V(0.5) + e * (V(1.0 / 12) +
+                                square * (V(-1.0 / 720) +
+                                          square * (V(1.0 / 30240) - square * V(1.0 / 1209600)))));
+        const V bracket = select(e < V(0.1), series, V(1.0) - e - r);
+        const V value =
+            select(tiny, eta - V(0.5) * e,
+                   select(e < V(0.7), log(-expm1(select(tiny, V(-1.0), -e))), log1p(-exp(-e))));
+        return {value, r, r * bracket};
+    }
+    template <class V>
+    static Jet<V> log_complement(const V& eta) {
+        using math::exp;
+        const V e = exp(eta);
+        return {-e, -e, -e};
+    }
+    static double link(double mu) { return std::log(-std::log1p(-mu)); }
+
+    /// Beyond it exp(-e) is zero.
+    static constexpr double largest = 800.0;
+};
+
 /// The only registry of links: kernels, factory, tests and documentation iterate over it.
-using InverseLinks = std::tuple<Exp, Softplus, Reciprocal, Identity>;
+using InverseLinks = std::tuple<Exp, Softplus, Logistic, Probit, Cloglog, Reciprocal, Identity>;
 
 template <class Link, class V>
-Jet<V> log_mean(const V& eta) {
-    if constexpr (requires { Link::log_mean(eta); })
-        return Link::log_mean(eta);
+Jet<V> log_mean(const Link& link, const V& eta) {
+    if constexpr (requires { link.log_mean(eta); })
+        return link.log_mean(eta);
     else
-        return log_of(Link::mean(eta));
+        return log_of(link.mean(eta));
+}
+
+/// Through the logarithm where the link has it: the mean itself may underflow.
+template <class Link, class V>
+Jet<V> inverse_mean(const Link& link, const V& eta) {
+    if constexpr (requires { link.inverse_mean(eta); }) {
+        return link.inverse_mean(eta);
+    } else if constexpr (requires { link.log_mean(eta); }) {
+        using math::exp;
+        const Jet<V> log_mu = link.log_mean(eta);
+        const V inverse = exp(-log_mu.value);
+        return {inverse, -log_mu.d1 * inverse, (log_mu.d1 * log_mu.d1 - log_mu.d2) * inverse};
+    } else {
+        return inverse_of(link.mean(eta));
+    }
 }
 
 template <class Link, class V>
-Jet<V> inverse_mean(const V& eta) {
-    if constexpr (requires { Link::inverse_mean(eta); })
-        return Link::inverse_mean(eta);
-    else
-        return inverse_of(Link::mean(eta));
+Jet<V> log_complement(const Link& link, const V& eta) {
+    if constexpr (requires { link.log_complement(eta); }) {
+        return link.log_complement(eta);
+    } else {
+        using math::log1p;
+        const Jet<V> mu = link.mean(eta);
+        const V rest = V(1.0) - mu.value;
+        const V ratio = mu.d1 / rest;
+        return {log1p(-mu.value), -ratio, -mu.d2 / rest - ratio * ratio};
+    }
 }
 
 }  // namespace spikeglm

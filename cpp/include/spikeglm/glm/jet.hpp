@@ -47,9 +47,16 @@ Jet<V> operator*(const Jet<V>& a, const Jet<V>& b) {
 /// Scalar counterparts of what a packet type provides.
 namespace math {
 inline double exp(double x) { return std::exp(x); }
+inline double expm1(double x) { return std::expm1(x); }
 inline double log(double x) { return std::log(x); }
 inline double log1p(double x) { return std::log1p(x); }
 inline double abs(double x) { return std::abs(x); }
+inline double min(double a, double b) { return b < a ? b : a; }
+/// A scalar function lane by lane, for what has no vector form.
+template <class F>
+double each(F f, double x) {
+    return f(x);
+}
 inline double select(bool condition, double a, double b) { return condition ? a : b; }
 }  // namespace math
 

@@ -4,11 +4,23 @@
 
 #include <tuple>
 
+#include "spikeglm/glm/observation/bernoulli.hpp"
 #include "spikeglm/glm/observation/gamma.hpp"
+#include "spikeglm/glm/observation/gaussian.hpp"
+#include "spikeglm/glm/observation/negative_binomial.hpp"
 #include "spikeglm/glm/observation/poisson.hpp"
 
 namespace spikeglm {
 
-using Observations = std::tuple<Poisson, Gamma>;
+using Observations = std::tuple<Poisson, Gamma, Bernoulli, NegativeBinomial, Gaussian>;
+
+/// The model with its parameter, where it has one.
+template <class Model>
+Model make_model(double parameter) {
+    if constexpr (requires { Model{parameter}; })
+        return Model{parameter};
+    else
+        return Model{};
+}
 
 }  // namespace spikeglm

@@ -15,14 +15,16 @@ struct Gamma {
     using default_link = Reciprocal;
     using canonical_link = Reciprocal;
     static constexpr bool mean_must_be_positive = true;
+    static constexpr bool mean_must_be_below_one = false;
     static constexpr bool estimates_dispersion = true;
+    static constexpr double objective_factor = 1.0;
     static constexpr std::string_view support =
         "y > 0 (dF/F traces can be negative: add an offset to them or use a Gaussian model)";
 
     template <class Link, class V>
-    static RowTerms<V> terms(const V& y, const V& eta) {
-        const Jet<V> log_mu = log_mean<Link>(eta);
-        return {log_mu + y * inverse_mean<Link>(eta), log_mu.d1 * log_mu.d1};
+    RowTerms<V> terms(const Link& link, const V& y, const V& eta) const {
+        const Jet<V> log_mu = log_mean(link, eta);
+        return {log_mu + y * inverse_mean(link, eta), log_mu.d1 * log_mu.d1};
     }
 
     static bool in_support(double y) { return y > 0.0; }

@@ -1,14 +1,16 @@
 #pragma once
 /// What an observation model is made of.
 ///
-/// A model is a plain struct with
+/// A model is a plain struct, with one double as its parameter or empty, and
 ///   name                    what users call it;
 ///   default_link            a link of inverse_link.hpp;
 ///   canonical_link          the link with which observed and expected curvature agree, or void;
-///   mean_must_be_positive   whether mu <= 0 is outside its domain;
+///   mean_must_be_positive, mean_must_be_below_one   whether mu <= 0, mu >= 1 are outside its
+///                           domain;
 ///   estimates_dispersion    whether phi is estimated (Pearson) or one;
+///   objective_factor        what the loss counts in a penalised objective;
 ///   support, in_support(y)  the values y may take, in words and as a test;
-///   terms<Link>(y, eta)     loss per row as a jet in eta, and its expected second derivative;
+///   terms(link, y, eta)     loss per row as a jet in eta, and its expected second derivative;
 ///   standard_deviation(mu)  of y, with phi = 1;
 ///   deviance(y, mu), log_likelihood(y, mu, phi)   the textbook quantities.
 /// `loss` is -log p without the terms that do not depend on eta, and with phi = 1.

@@ -16,13 +16,15 @@ struct Poisson {
     using default_link = Exp;
     using canonical_link = Exp;
     static constexpr bool mean_must_be_positive = true;
+    static constexpr bool mean_must_be_below_one = false;
     static constexpr bool estimates_dispersion = false;
+    static constexpr double objective_factor = 1.0;
     static constexpr std::string_view support = "y >= 0 (spike counts per bin)";
 
     template <class Link, class V>
-    static RowTerms<V> terms(const V& y, const V& eta) {
-        const Jet<V> mu = Link::mean(eta);
-        const Jet<V> log_mu = log_mean<Link>(eta);
+    RowTerms<V> terms(const Link& link, const V& y, const V& eta) const {
+        const Jet<V> mu = link.mean(eta);
+        const Jet<V> log_mu = log_mean(link, eta);
         return {mu - y * log_mu, mu.d1 * log_mu.d1};
     }
 
