@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <map>
+#include <string>
 
 #include "bindings.hpp"
 #include "spikeglm/backend/kernels.hpp"
@@ -11,30 +13,73 @@ namespace {
 
 using OptionalVector = std::optional<Vector>;
 
-/// One problem per column of y; per-problem arguments are lists of that length.
-std::vector<FitResult> fit_columns(const py::object& x, const std::vector<Vector>& y,
-                                   const std::string& model, const std::string& link,
-                                   const OptionalVector& weight, const OptionalVector& offset,
-                                   const std::vector<OptionalVector>& strength,
-                                   const std::vector<OptionalVector>& start_coef,
-                                   const std::vector<double>& start_intercept, double tolerance,
-                                   int max_iterations, int n_threads) {
-    if (strength.size() != y.size() || start_coef.size() != y.size() ||
-        start_intercept.size() != y.size())
-        throw std::invalid_argument(
-            "strength, start_coef and start_intercept need an entry for "
-            "each of the " +
-            std::to_string(y.size()) + " columns of y.");
+using Indices = py::array_t<std::ptrdiff_t, py::array::c_style | py::array::forcecast>;
+using Mask = py::array_t<std::uint8_t, py::array::c_style | py::array::forcecast>;
+
+template <class T>
+std::span<const T> span_of(const py::array_t<T, py::array::c_style | py::array::forcecast>& array) {
+    return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
+/// Disjoint sets of columns, with the arrays that hold them.
+struct Groups {
+    Indices begin, members;
+    Vector weights;
+
+    Groups(Indices first, Indices all, Vector weight)
+        : begin(std::move(first)), members(std::move(all)), weights(std::move(weight)) {
+        const auto ends = span_of(begin);
+        if (ends.size() != static_cast<std::size_t>(weights.size()) + 1 || ends.front() != 0 ||
+            ends.back() != members.size() || !std::is_sorted(ends.begin(), ends.end()))
+            throw std::invalid_argument("`begin` does not divide the members into the groups.");
+    }
+    [[nodiscard]] GroupsView view() const {
+        return {span_of(begin), span_of(members), span_of(weights)};
+    }
+};
+
+/// One problem, with the arrays that hold it.
+struct BoundProblem {
+    Vector y;
+    OptionalVector quadratic, absolute;
+    std::optional<Groups> groups;
+    std::optional<Mask> excluded;
+    OptionalVector start_coef;
+    double start_intercept;
+    double parameter;
+
+    [[nodiscard]] FitProblem view(const OptionalVector& weight,
+                                  const OptionalVector& offset) const {
+        FitProblem problem{{vector_view(y), vector_view(weight), vector_view(offset)},
+                           vector_view(quadratic),
+                           vector_view(absolute)};
+        if (groups) problem.groups = groups->view();
+        if (excluded) problem.excluded = span_of(*excluded);
+        problem.start_coef = vector_view(start_coef);
+        problem.start_intercept = start_intercept;
+        problem.parameter = parameter;
+        return problem;
+    }
+};
+
+std::vector<FitResult> fit_problems(const py::object& x, const std::vector<BoundProblem>& bound,
+                                    const std::string& model, const std::string& link,
+                                    const OptionalVector& weight, const OptionalVector& offset,
+                                    const std::optional<Groups>& shared_groups,
+                                    const std::string& solver,
+                                    const std::map<std::string, double>& settings, double tolerance,
+                                    int max_iterations, bool intercept, int n_threads) {
     const std::shared_ptr<const Design> design = design_of(x);
-    const FitOptions options{
-        select_loss(model, link), {tolerance, max_iterations}, interruptible(n_threads)};
+    FitOptions options{select_loss(model, link), solver};
+    options.settings.insert(settings.begin(), settings.end());
+    options.tolerance = tolerance;
+    options.max_iterations = max_iterations;
+    options.intercept = intercept;
+    options.execution = interruptible(n_threads);
     std::vector<FitProblem> problems;
-    for (std::size_t m = 0; m < y.size(); ++m)
-        problems.push_back({{vector_view(y[m]), vector_view(weight), vector_view(offset)},
-                            vector_view(strength[m]),
-                            vector_view(start_coef[m]),
-                            start_intercept[m]});
+    for (const BoundProblem& problem : bound) problems.push_back(problem.view(weight, offset));
     const py::gil_scoped_release release;
+    if (shared_groups) return fit_jointly(*design, problems, shared_groups->view(), options);
     return fit(*design, problems, options);
 }
 
@@ -112,13 +157,31 @@ void bind_glm(py::module_& m) {
         .def_property_readonly("aliased", [](const FitResult& r) { return to_array(r.aliased); })
         .def_property_readonly("separated",
                                [](const FitResult& r) { return to_array(r.separated); })
+        .def_readonly("n_free", &FitResult::n_free)
         .def_readonly("penalised", &FitResult::penalised)
         .def_readonly("n_separated_rows", &FitResult::n_separated_rows);
 
-    m.def("fit", &fit_columns, py::arg("x"), py::arg("y"), py::kw_only(), py::arg("model"),
-          py::arg("link"), py::arg("weight"), py::arg("offset"), py::arg("strength"),
-          py::arg("start_coef"), py::arg("start_intercept"), py::arg("tolerance"),
-          py::arg("max_iterations"), py::arg("n_threads"));
+    py::class_<Groups>(m, "Groups")
+        .def(py::init<Indices, Indices, Vector>(), py::arg("begin"), py::arg("members"),
+             py::arg("weights"));
+    py::class_<BoundProblem>(m, "Problem")
+        .def(py::init([](Vector y, OptionalVector quadratic, OptionalVector absolute,
+                         std::optional<Groups> groups, std::optional<Mask> excluded,
+                         OptionalVector start_coef, double start_intercept, double parameter) {
+                 return BoundProblem{std::move(y),        std::move(quadratic),
+                                     std::move(absolute), std::move(groups),
+                                     std::move(excluded), std::move(start_coef),
+                                     start_intercept,     parameter};
+             }),
+             py::arg("y"), py::kw_only(), py::arg("quadratic") = py::none(),
+             py::arg("absolute") = py::none(), py::arg("groups") = py::none(),
+             py::arg("excluded") = py::none(), py::arg("start_coef") = py::none(),
+             py::arg("start_intercept") = 0.0, py::arg("parameter") = 1.0);
+
+    m.def("fit", &fit_problems, py::arg("x"), py::arg("problems"), py::kw_only(), py::arg("model"),
+          py::arg("link"), py::arg("weight"), py::arg("offset"), py::arg("shared_groups"),
+          py::arg("solver"), py::arg("settings"), py::arg("tolerance"), py::arg("max_iterations"),
+          py::arg("intercept"), py::arg("n_threads"));
     m.def("predict", &predict_mean, py::arg("x"), py::arg("coef"), py::arg("intercept"),
           py::arg("offset"), py::arg("link"), py::arg("n_threads"));
     m.def("row_quantity", &quantity_per_row, py::arg("model"), py::arg("quantity"), py::arg("y"),
@@ -137,10 +200,38 @@ void bind_glm(py::module_& m) {
             else
                 facts["canonical_link"] = std::string(Model::canonical_link::name);
             facts["estimates_dispersion"] = Model::estimates_dispersion;
+            facts["has_parameter"] = is_parametric<Model>;
+            facts["mean_must_be_positive"] = Model::mean_must_be_positive;
+            facts["mean_must_be_below_one"] = Model::mean_must_be_below_one;
+            facts["objective_factor"] = Model::objective_factor;
             facts["support"] = std::string(Model::support);
             models[py::str(std::string(Model::name))] = facts;
         });
         return models;
+    });
+    m.def("solvers", [] {
+        py::dict found;
+        for (const SolverInfo& info : solvers()) {
+            py::dict settings;
+            for (const SettingInfo& setting : info.settings) {
+                py::dict facts;
+                facts["default"] = setting.default_value;
+                facts["lowest"] = setting.lowest;
+                facts["highest"] = setting.highest;
+                facts["integer"] = setting.integer;
+                facts["meaning"] = std::string(setting.meaning);
+                settings[py::str(std::string(setting.name))] = facts;
+            }
+            py::dict facts;
+            facts["handles_groups"] = info.handles_groups;
+            facts["stochastic"] = info.stochastic;
+            facts["tol"] = info.default_tolerance;
+            facts["maxiter"] = info.default_max_iterations;
+            facts["method"] = std::string(info.method);
+            facts["settings"] = settings;
+            found[py::str(std::string(info.name))] = facts;
+        }
+        return found;
     });
     m.def("inverse_links", [] {
         std::vector<std::string> names;

@@ -70,6 +70,8 @@ class FitResult:
     @property
     def n_separated_rows(self) -> int: ...
     @property
+    def n_free(self) -> int: ...
+    @property
     def penalised(self) -> bool: ...
 
 def config() -> dict[str, str]: ...
@@ -99,19 +101,40 @@ def sum_of(
     left: BoundExpression, right: BoundExpression, by_channel: bool = ...
 ) -> BoundExpression: ...
 def product_of(left: BoundExpression, right: BoundExpression, /) -> BoundExpression: ...
+class Groups:
+    def __init__(
+        self, begin: NDArray[np.intp], members: NDArray[np.intp], weights: _Vector
+    ) -> None: ...
+
+class Problem:
+    def __init__(
+        self,
+        y: _Vector,
+        *,
+        quadratic: _Vector | None = ...,
+        absolute: _Vector | None = ...,
+        groups: Groups | None = ...,
+        excluded: NDArray[np.uint8] | None = ...,
+        start_coef: _Vector | None = ...,
+        start_intercept: float = ...,
+        parameter: float = ...,
+    ) -> None: ...
+
+def solvers() -> dict[str, dict[str, Any]]: ...
 def fit(
     x: NDArray[Any] | BoundDesign,
-    y: list[_Vector],
+    problems: list[Problem],
     *,
     model: str,
     link: str,
     weight: _Vector | None,
     offset: _Vector | None,
-    strength: list[_Vector | None],
-    start_coef: list[_Vector | None],
-    start_intercept: list[float],
+    shared_groups: Groups | None,
+    solver: str,
+    settings: dict[str, float],
     tolerance: float,
     max_iterations: int,
+    intercept: bool,
     n_threads: int,
 ) -> list[FitResult]: ...
 def predict(
@@ -126,6 +149,6 @@ def row_quantity(
     model: str, quantity: str, y: _Vector, mu: _Vector, dispersion: float
 ) -> _Vector: ...
 def row_terms(
-    model: str, link: str, y: _Vector, eta: _Vector
+    model: str, link: str, y: _Vector, eta: _Vector, parameter: float
 ) -> tuple[_Vector, _Vector, _Vector, _Vector]: ...
 def inverse_link(link: str, eta: _Vector) -> _Vector: ...

@@ -4,24 +4,17 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <optional>
-#include <stdexcept>
 
-#include "rows.hpp"
+#include "problem.hpp"
 #include "separation.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/glm/observation/all.hpp"
-#include "spikeglm/solver/rank.hpp"
 
 namespace spikeglm {
 namespace {
 
-constexpr double epsilon = std::numeric_limits<double>::epsilon();
-/// Columns further from zero than this many of their standard deviations, or of a scale whose
-/// square may leave the range of doubles, are standardised row by row; centring by sums costs the
-/// others at most the square of it in units of rounding.
-constexpr double centre_by_sums_below = 3.0;
-constexpr double extreme_scale = 1e100;
 /// Where the curvature at the solution keeps less than this share of the Gram matrix in some
 /// direction, compared with the average, the data are checked for separation: it keeps 1e-6 of it
 /// in strongly modulated neurons, and 1e-16 at an optimum at infinity.
@@ -30,106 +23,76 @@ constexpr double suspicious_share = 1e-3;
 /// What must remain of a unit diagonal for a penalised curvature to be factored as it is.
 constexpr double well_identified = 1e-8;
 
-/// What may remain of a unit diagonal for a column to count as independent of the others: the
-/// rounding of a Gram matrix, with room.
-double rank_tolerance(std::size_t p) {
-    return 64.0 * epsilon * static_cast<double>(std::max<std::size_t>(p, 10));
-}
+/// A dispersion that is estimated with the coefficients stops moving at this relative change.
+constexpr double settled_dispersion = 1e-10;
+constexpr int max_dispersion_rounds = 100;
 
-/// Everything one problem needs, in standardised coordinates.
-class Problem {
+/// A problem with its penalty, and the coordinates that are searched.
+class Fit {
 public:
-    Problem(const Design& design, const FitProblem& problem, const FitOptions& options);
+    Fit(const Design& design, const FitProblem& problem, const FitOptions& options)
+        : design_(design),
+          given_(problem),
+          options_(options),
+          problem_(design, problem, options),
+          p_(static_cast<std::size_t>(design.cols())) {
+        problem_.coordinates().share_spread(problem.groups.begin, problem.groups.members);
+        problem_.prepare();
+    }
     FitResult solve();
 
 private:
-    [[nodiscard]] std::vector<double> penalty_weights() const;
+    [[nodiscard]] GroupNorms group_norms() const;
     [[nodiscard]] QuadraticPenalty penalty_of_independent(std::span<const double> weights) const;
-    [[nodiscard]] std::vector<double> gram(const Evaluation& null, bool flat) const;
-    [[nodiscard]] std::vector<double> given_start() const;
+    void choose_coordinates(const Evaluation& null, FitResult& result);
     void start_within_free(std::vector<double>& gamma) const;
-    NewtonResult minimise(const Penalty& penalty, std::vector<double>& gamma, Evaluation& at,
-                          FitResult& result) const;
-    [[nodiscard]] double estimate_dispersion(std::span<const double> gamma,
-                                             std::ptrdiff_t rank) const;
+    [[nodiscard]] SolveResult run(const Penalty& penalty, double tolerance, int max_iterations,
+                                  std::vector<double>& gamma, Evaluation& at) const;
+    void minimise_all(std::vector<double>& gamma, Evaluation& at, FitResult& result);
+    void estimate_parameter(std::vector<double>& gamma, Evaluation& at, FitResult& result);
     void to_smallest_norm(std::vector<double>& gamma) const;
-    void to_user_units(std::span<const double> gamma, FitResult& result) const;
-    [[nodiscard]] bool solve_separated(std::span<const double> gram, const Evaluation& at,
-                                       FitResult& result) const;
+    [[nodiscard]] bool solve_separated(const Evaluation& at, FitResult& result) const;
 
     const Design& design_;
-    const FitProblem& problem_;
+    const FitProblem& given_;
     const FitOptions& options_;
-    Rows rows_;
-    NullModel null_;
+    Problem problem_;
     std::size_t p_;
-    bool penalised_;
-    std::vector<double> location_, spread_;          // of the columns, for the user's units
-    std::vector<double> row_location_, row_spread_;  // of the columns standardised row by row
-    std::vector<double> sum_location_, sum_spread_;  // of those left to the arithmetic of sums
-    std::vector<std::ptrdiff_t> candidates_;
-    std::vector<std::ptrdiff_t> free_;
+    std::vector<double> gram_;
     RankReport rank_;
-    Sample sample_;
-    std::optional<PreparedDesign> prepared_;
-    std::optional<Likelihood> likelihood_;
+    std::vector<std::ptrdiff_t> free_;
+    std::unique_ptr<Penalty> penalty_;  // of all coordinates
+    std::unique_ptr<Penalty> of_free_;  // of those that are searched
 };
 
-Problem::Problem(const Design& design, const FitProblem& problem, const FitOptions& options)
-    : design_(design),
-      problem_(problem),
-      options_(options),
-      rows_(select_rows(design, problem.sample, options)),
-      p_(static_cast<std::size_t>(design.cols())),
-      penalised_(std::any_of(problem.strength.begin(), problem.strength.end(),
-                             [](double strength) { return strength > 0.0; })),
-      location_(rows_.moments.mean),
-      spread_(rows_.moments.sd) {
-    if (!problem.strength.empty() && problem.strength.size() != p_)
-        throw std::invalid_argument("expected " + std::to_string(p_) +
-                                    " regularizer strengths, got " +
-                                    std::to_string(problem.strength.size()) + ".");
-    row_location_.assign(p_, 0.0);
-    row_spread_.assign(p_, 1.0);
-    sum_location_ = row_location_;
-    sum_spread_ = row_spread_;
-    bool any_row_by_row = false;
-    for (std::size_t j = 0; j < p_; ++j) {
-        if (spread_[j] == 0.0) {
-            spread_[j] = 1.0;  // constant: its coefficient stays zero
-            sum_location_[j] = location_[j];
-            continue;
+/// The non-smooth part in standardised coordinates.
+GroupNorms Fit::group_norms() const {
+    if (!given_.absolute.empty()) return GroupNorms::singletons(problem_.lasso_weights());
+    std::vector<double> weights;
+    const auto spread = problem_.coordinates().spread();
+    for (std::size_t g = 0; g < given_.groups.weights.size(); ++g) {
+        double weight = 0.0;
+        const auto begin = static_cast<std::size_t>(given_.groups.begin[g]);
+        const auto end = static_cast<std::size_t>(given_.groups.begin[g + 1]);
+        // Members that may have a coefficient share their spread.
+        for (std::size_t i = begin; i < end; ++i) {
+            const std::ptrdiff_t j = given_.groups.members[i];
+            if (problem_.coordinates().is_candidate(j))
+                weight = problem_.objective_scale() *
+                         (given_.groups.weights[g] / spread[static_cast<std::size_t>(j)]);
         }
-        candidates_.push_back(static_cast<std::ptrdiff_t>(j));
-        const bool row_by_row = std::abs(location_[j]) > centre_by_sums_below * spread_[j] ||
-                                spread_[j] > extreme_scale || spread_[j] < 1.0 / extreme_scale;
-        any_row_by_row = any_row_by_row || row_by_row;
-        (row_by_row ? row_location_ : sum_location_)[j] = location_[j];
-        (row_by_row ? row_spread_ : sum_spread_)[j] = spread_[j];
+        weights.push_back(weight);
     }
-    candidates_.push_back(static_cast<std::ptrdiff_t>(p_));
-    const bool all_used = rows_.moments.n_used == design.rows();
-    prepared_.emplace(design, all_used ? std::span<const std::uint8_t>() : rows_.used,
-                      any_row_by_row ? row_location_ : std::span<const double>(),
-                      any_row_by_row ? row_spread_ : std::span<const double>());
-    sample_ = {problem.sample.y, rows_.weight, problem.sample.offset};
-    null_ = fit_null_model(sample_, rows_, options.loss);
-    likelihood_.emplace(*prepared_, sample_, options.loss, sum_location_, sum_spread_,
-                        options.execution);
-}
-
-/// Strengths for the total instead of the mean loss, and for gamma = s beta instead of beta.
-std::vector<double> Problem::penalty_weights() const {
-    std::vector<double> weights(p_ + 1, 0.0);
-    for (std::size_t j = 0; j < problem_.strength.size(); ++j)
-        weights[j] = rows_.sum_of_weights * (problem_.strength[j] / spread_[j]) / spread_[j];
-    return weights;
+    return {given_.groups.begin.empty()
+                ? std::vector<std::ptrdiff_t>{0}
+                : std::vector(given_.groups.begin.begin(), given_.groups.begin.end()),
+            given_.groups.members, weights};
 }
 
 /// The data do not see movement along the null vectors N: with P = diag(weights), the penalty of
 /// the independent coordinates is min_a (x + N a)' P (x + N a) / 2, exact however weak P is beside
 /// the data.
-QuadraticPenalty Problem::penalty_of_independent(std::span<const double> weights) const {
+QuadraticPenalty Fit::penalty_of_independent(std::span<const double> weights) const {
     const auto size = static_cast<std::ptrdiff_t>(p_ + 1);
     const auto k = static_cast<std::ptrdiff_t>(rank_.null_vectors.size());
     Eigen::MatrixXd weighted(size, k);  // sqrt(P) N
@@ -140,94 +103,121 @@ QuadraticPenalty Problem::penalty_of_independent(std::span<const double> weights
                 rank_.null_vectors[static_cast<std::size_t>(c)][static_cast<std::size_t>(j)];
     const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(weighted);
     const Eigen::MatrixXd basis = qr.householderQ() * Eigen::MatrixXd::Identity(size, qr.rank());
-    std::vector<double> matrix(static_cast<std::size_t>(size * size));
-    Eigen::Map<Eigen::MatrixXd> left(matrix.data(), size, size);
-    left = Eigen::MatrixXd::Identity(size, size) - basis * basis.transpose();
-    for (std::ptrdiff_t j = 0; j < size; ++j)
-        for (std::ptrdiff_t i = 0; i < size; ++i)
-            left(i, j) *= std::sqrt(weights[static_cast<std::size_t>(i)] *
-                                    weights[static_cast<std::size_t>(j)]);
+    const Eigen::MatrixXd left = Eigen::MatrixXd::Identity(size, size) - basis * basis.transpose();
+    const auto n = free_.size();
+    std::vector<double> matrix(n * n);
+    for (std::size_t j = 0; j < n; ++j)
+        for (std::size_t i = 0; i < n; ++i)
+            matrix[i + j * n] =
+                left(free_[i], free_[j]) * std::sqrt(weights[static_cast<std::size_t>(free_[i])] *
+                                                     weights[static_cast<std::size_t>(free_[j])]);
     return QuadraticPenalty(std::move(matrix));
 }
 
-/// X'WX with the weights of the rows: it shows the rank whatever the model does to the weights. The
-/// curvature of a constant mean (`flat`) is a multiple of it.
-std::vector<double> Problem::gram(const Evaluation& null, bool flat) const {
-    const double scale = null.curvature.back();
-    if (flat && scale > 1e-200 && scale < 1e200) return null.curvature;
-    return likelihood_->gram(rows_.weight);
-}
+/// Finds the rank, and which coordinates are searched under which penalty. Penalties with kinks are
+/// searched over all: their solvers take a curvature as it comes.
+void Fit::choose_coordinates(const Evaluation& null, FitResult& result) {
+    const auto& candidates = problem_.coordinates().candidates();
+    const auto size = static_cast<std::ptrdiff_t>(p_ + 1);
+    gram_ = problem_.gram(null);
+    rank_ = rank_at(problem_, gram_);
+    result.rank = static_cast<std::ptrdiff_t>(rank_.independent.size());
 
-std::vector<double> Problem::given_start() const {
-    if (problem_.start_coef.size() != p_)
-        throw std::invalid_argument("expected " + std::to_string(p_) +
-                                    " initial coefficients, got " +
-                                    std::to_string(problem_.start_coef.size()) + ".");
-    std::vector<double> start(p_ + 1, 0.0);
-    start.back() = problem_.start_intercept;
-    for (std::size_t j = 0; j < p_; ++j) {
-        if (rows_.moments.sd[j] > 0.0) start[j] = problem_.start_coef[j] * spread_[j];
-        start.back() += location_[j] * problem_.start_coef[j];
+    const std::vector<double> weights = problem_.ridge_weights();
+    penalty_ = std::make_unique<GroupPenalty>(weights, group_norms());
+    if (!penalty_->smooth()) rank_ = {candidates, {}, {}};
+    bool reduced = false;
+    if (!rank_.dependent.empty() && result.penalised) {
+        // A penalty that shows beside the data identifies the rest by itself.
+        std::vector<double> penalised = null.curvature;
+        penalty_->add_curvature(penalised);
+        RankReport with_penalty = rank_of_gram(penalised, size, candidates, well_identified);
+        if (with_penalty.dependent.empty())
+            rank_ = std::move(with_penalty);
+        else
+            reduced = true;
     }
-    return start;
+    free_ = rank_.independent;
+    std::sort(free_.begin(), free_.end());
+    if (reduced) {
+        of_free_ = std::make_unique<QuadraticPenalty>(penalty_of_independent(weights));
+        return;
+    }
+    std::vector<double> of_free;
+    for (const std::ptrdiff_t j : free_) of_free.push_back(weights[static_cast<std::size_t>(j)]);
+    of_free_ =
+        std::make_unique<GroupPenalty>(std::move(of_free), penalty_->groups().restricted(free_));
 }
 
 /// Moves along the null vectors until the dependent coordinates are zero.
-void Problem::start_within_free(std::vector<double>& gamma) const {
+void Fit::start_within_free(std::vector<double>& gamma) const {
     for (std::size_t k = 0; k < rank_.dependent.size(); ++k) {
         const double amount = gamma[static_cast<std::size_t>(rank_.dependent[k])];
         for (std::size_t j = 0; j <= p_; ++j) gamma[j] -= amount * rank_.null_vectors[k][j];
     }
 }
 
-double Problem::estimate_dispersion(std::span<const double> gamma, std::ptrdiff_t rank) const {
-    const double dof = rows_.sum_of_weights - static_cast<double>(rank);
-    return dof > 0.0 ? likelihood_->pearson(gamma) / dof : std::numeric_limits<double>::quiet_NaN();
+SolveResult Fit::run(const Penalty& penalty, double tolerance, int max_iterations,
+                     std::vector<double>& gamma, Evaluation& at) const {
+    const std::unique_ptr<Solver> solver = make_solver(options_.solver, options_.settings);
+    return minimise_within(problem_.likelihood(), penalty, *solver, free_,
+                           {tolerance, max_iterations, problem_.rows().sum_of_weights}, gamma, at);
 }
 
-/// Newton's method to the tolerance in standard errors. With dispersion phi a standard error is
-/// sqrt(phi) times what the loss says: phi is estimated where the model has one, and otherwise only
-/// guards against y or weights in small units, whose loss knows nothing of them.
-NewtonResult Problem::minimise(const Penalty& penalty, std::vector<double>& gamma, Evaluation& at,
-                               FitResult& result) const {
-    const double mean_weight = rows_.sum_of_weights / static_cast<double>(rows_.moments.n_used);
-    NewtonOptions settings = options_.newton;
-    settings.tolerance *= std::sqrt(std::min(1.0, mean_weight));
-    const double in_loss_units = settings.tolerance;
-    bool estimates_dispersion = false;
-    with_type<Observations>(options_.loss.model, [&]<class Model>() {
-        estimates_dispersion = Model::estimates_dispersion;
-    });
-    if (!estimates_dispersion) settings.tolerance *= std::sqrt(std::min(1.0, null_.dispersion));
+/// To the tolerance in standard errors. With dispersion phi a standard error is sqrt(phi) times
+/// what the loss says, so that a small phi, known only afterwards, asks for more.
+void Fit::minimise_all(std::vector<double>& gamma, Evaluation& at, FitResult& result) {
+    double tolerance = problem_.tolerance();
+    SolveResult solved = run(*of_free_, tolerance, options_.max_iterations, gamma, at);
+    if (problem_.estimates_dispersion()) {
+        result.dispersion = problem_.pearson_dispersion(gamma, result.rank);
+        if (result.dispersion < 1.0 && solved.status == Status::converged) {
+            const int before = solved.n_iterations;
+            tolerance *= std::sqrt(result.dispersion);
+            solved = run(*of_free_, tolerance, options_.max_iterations - before, gamma, at);
+            if (solved.n_iterations > 0)
+                result.dispersion = problem_.pearson_dispersion(gamma, result.rank);
+            solved.n_iterations += before;
+            // The first tolerance was met; only digits can be missing for the second.
+            if (solved.status == Status::line_search_failed)
+                solved.status = Status::precision_limit;
+        }
+    }
+    result.status = solved.status;
+    result.n_iterations += solved.n_iterations;
+    result.decrement = solved.decrement;
+}
 
-    NewtonResult newton_result = newton(*likelihood_, penalty, free_, settings, gamma, at);
-    if (!estimates_dispersion) return newton_result;
-    result.dispersion = estimate_dispersion(gamma, result.rank);
-    if (!(result.dispersion < 1.0) || newton_result.status != Status::converged)
-        return newton_result;
-    const int before = newton_result.n_iterations;
-    settings.tolerance = in_loss_units * std::sqrt(result.dispersion);
-    settings.max_iterations -= before;
-    newton_result = newton(*likelihood_, penalty, free_, settings, gamma, at);
-    newton_result.n_iterations += before;
-    if (newton_result.n_iterations > before)
-        result.dispersion = estimate_dispersion(gamma, result.rank);
-    // The first tolerance was met; only digits can be missing for the second.
-    if (newton_result.status == Status::line_search_failed)
-        newton_result.status = Status::precision_limit;
-    return newton_result;
+/// In turns: the parameter for given coefficients, and the coefficients for a given parameter, from
+/// where they were. The two are orthogonal in expectation, so that few turns are needed. Venables &
+/// Ripley (2002), Modern Applied Statistics with S, section 7.4.
+void Fit::estimate_parameter(std::vector<double>& gamma, Evaluation& at, FitResult& result) {
+    for (int round = 0; round < max_dispersion_rounds; ++round) {
+        minimise_all(gamma, at, result);
+        const double next = problem_.likelihood().best_parameter(gamma);
+        const bool settled = std::abs(std::log(next / result.dispersion)) <= settled_dispersion;
+        result.dispersion = next;
+        problem_.likelihood().set_parameter(next);
+        if (settled ||
+            (result.status != Status::converged && result.status != Status::precision_limit))
+            return;
+        problem_.likelihood().evaluate(gamma, Curvature::observed, at);
+    }
+    result.status = Status::max_iterations;
 }
 
 /// Moves along the null vectors to the smallest sum of squared coefficients in the user's units,
 /// each weighted with its strength where a penalty is too weak to be seen beside the data.
-void Problem::to_smallest_norm(std::vector<double>& gamma) const {
+void Fit::to_smallest_norm(std::vector<double>& gamma) const {
     const auto k = static_cast<std::ptrdiff_t>(rank_.null_vectors.size());
     if (k == 0) return;
+    const auto spread = problem_.coordinates().spread();
+    const bool penalised = problem_.penalised();
     Eigen::MatrixXd null_space(static_cast<std::ptrdiff_t>(p_), k);
     Eigen::VectorXd beta(static_cast<std::ptrdiff_t>(p_));
     for (std::size_t j = 0; j < p_; ++j) {
         const auto row = static_cast<std::ptrdiff_t>(j);
-        const double unit = (penalised_ ? std::sqrt(problem_.strength[j]) : 1.0) / spread_[j];
+        const double unit = (penalised ? std::sqrt(given_.quadratic[j]) : 1.0) / spread[j];
         beta(row) = gamma[j] * unit;
         for (std::ptrdiff_t c = 0; c < k; ++c)
             null_space(row, c) = rank_.null_vectors[static_cast<std::size_t>(c)][j] * unit;
@@ -238,43 +228,34 @@ void Problem::to_smallest_norm(std::vector<double>& gamma) const {
             gamma[j] -= amount(c) * rank_.null_vectors[static_cast<std::size_t>(c)][j];
 }
 
-void Problem::to_user_units(std::span<const double> gamma, FitResult& result) const {
-    result.intercept = gamma.back();
-    result.coef.assign(p_, 0.0);
-    for (std::size_t j = 0; j < p_; ++j) {
-        if (rows_.moments.sd[j] == 0.0) continue;
-        result.coef[j] = gamma[j] / spread_[j] + 0.0;  // + 0.0: no negative zeros
-        result.intercept -= location_[j] * result.coef[j];
-    }
-}
-
 /// Where the maximum is at infinity: fits the rows that are not separated, and moves along the
 /// separating direction until the separated ones have gained all that they can.
-bool Problem::solve_separated(std::span<const double> gram, const Evaluation& at,
-                              FitResult& result) const {
-    if (weakest_share(gram, at.curvature, static_cast<std::ptrdiff_t>(p_ + 1), free_) >
+bool Fit::solve_separated(const Evaluation& at, FitResult& result) const {
+    const Likelihood& likelihood = problem_.likelihood();
+    if (weakest_share(gram_, at.curvature, static_cast<std::ptrdiff_t>(p_ + 1), free_) >
         suspicious_share)
         return false;
-    const auto separation = find_separation(*likelihood_, gram, free_);
+    const auto separation = find_separation(likelihood, gram_, free_);
     if (!separation) return false;
 
-    std::vector<double> weight = rows_.weight;
-    if (weight.empty()) weight.assign(rows_.used.size(), 1.0);
+    std::vector<double> weight = problem_.rows().weight;
+    if (weight.empty()) weight.assign(problem_.rows().used.size(), 1.0);
     for (const std::ptrdiff_t row : separation->rows) weight[static_cast<std::size_t>(row)] = 0.0;
-    FitProblem finite = problem_;
+    FitProblem finite = given_;
     finite.sample.weight = weight;
     finite.start_coef = {};
-    FitResult limit = Problem(design_, finite, options_).solve();
+    FitResult limit = Fit(design_, finite, options_).solve();
 
     FitResult direction;
+    direction.coef.resize(p_);
     std::vector<double> smallest = separation->direction;
     to_smallest_norm(smallest);
-    to_user_units(smallest, direction);
+    problem_.to_user_units(smallest, direction);
     // Far enough for the separated rows to be predicted to rounding.
     constexpr double far = 37.0;
-    const std::vector<double> unit = likelihood_->change_of_eta(separation->direction);
+    const std::vector<double> unit = likelihood.change_of_eta(separation->direction);
     std::vector<double> eta(unit.size());
-    predict(design_, limit.coef, limit.intercept, problem_.sample.offset,
+    predict(design_, limit.coef, limit.intercept, given_.sample.offset,
             index_of<InverseLinks>("identity", "inverse link"), eta.data(), options_.execution);
     double amount = 0.0;
     for (const std::ptrdiff_t row : separation->rows) {
@@ -283,12 +264,13 @@ bool Problem::solve_separated(std::span<const double> gram, const Evaluation& at
                                             : -eta[static_cast<std::size_t>(row)];
         amount = std::max(amount, (far - gained) / std::abs(towards));
     }
+    const auto spread = problem_.coordinates().spread();
     double largest = 0.0;
     for (std::size_t j = 0; j < p_; ++j)
-        largest = std::max(largest, std::abs(direction.coef[j]) * spread_[j]);
+        largest = std::max(largest, std::abs(direction.coef[j]) * spread[j]);
     for (std::size_t j = 0; j < p_; ++j) {
         result.coef[j] = limit.coef[j] + amount * direction.coef[j];
-        if (std::abs(direction.coef[j]) * spread_[j] > 0.3 * largest)
+        if (std::abs(direction.coef[j]) * spread[j] > 0.3 * largest)
             result.separated.push_back(static_cast<std::ptrdiff_t>(j));
     }
     // Those of later rounds.
@@ -307,72 +289,34 @@ bool Problem::solve_separated(std::span<const double> gram, const Evaluation& at
     return true;
 }
 
-FitResult Problem::solve() {
-    FitResult result;
-    result.n_used = rows_.moments.n_used;
-    result.n_dropped = rows_.n_dropped;
-    result.sum_of_weights = rows_.sum_of_weights;
-    result.penalised = penalised_;
-    result.coef.assign(p_, 0.0);
-    result.intercept = null_.intercept;
-    result.rank = 1;
-    for (std::size_t j = 0; j < p_; ++j)
-        if (rows_.moments.sd[j] == 0.0) result.aliased.push_back(static_cast<std::ptrdiff_t>(j));
-    if (null_.silent) {
-        result.status = Status::silent;
-        return result;
-    }
+FitResult Fit::solve() {
+    FitResult result = problem_.describe();
+    if (problem_.silent()) return result;
 
-    std::vector<double> gamma(p_ + 1, 0.0);
-    gamma.back() = null_.intercept;
-    Evaluation at_gamma;
-    likelihood_->evaluate(gamma, Curvature::expected, at_gamma);
-    const std::vector<double> gram_matrix = gram(at_gamma, problem_.sample.offset.empty());
-    const auto size = static_cast<std::ptrdiff_t>(p_ + 1);
-    rank_ = rank_of_gram(gram_matrix, size, candidates_, rank_tolerance(p_));
-    result.rank = static_cast<std::ptrdiff_t>(rank_.independent.size());
-
-    const RidgePenalty ridge(penalty_weights());
-    std::optional<QuadraticPenalty> reduced;
-    if (!rank_.dependent.empty() && penalised_) {
-        // A penalty that shows beside the data identifies the rest by itself.
-        std::vector<double> penalised = at_gamma.curvature;
-        ridge.add_curvature(penalised);
-        RankReport with_penalty = rank_of_gram(penalised, size, candidates_, well_identified);
-        if (with_penalty.dependent.empty())
-            rank_ = std::move(with_penalty);
-        else
-            reduced.emplace(penalty_of_independent(penalty_weights()));
-    }
-    free_ = rank_.independent;
-    std::sort(free_.begin(), free_.end());
-    if (!problem_.start_coef.empty()) {
-        gamma = given_start();
+    std::vector<double> gamma = problem_.null_point();
+    Evaluation at;
+    problem_.likelihood().evaluate(gamma, Curvature::expected, at);
+    const bool given = !given_.start_coef.empty();
+    if (!given) require_feasible(at, false);
+    if (!std::isfinite(at.value)) at.curvature = problem_.likelihood().gram(problem_.rows().weight);
+    choose_coordinates(at, result);
+    if (given) {
+        gamma = problem_.given_start();
         start_within_free(gamma);
-        likelihood_->evaluate(gamma, Curvature::expected, at_gamma);
-        if (!std::isfinite(at_gamma.value))
-            throw std::invalid_argument(
-                "the initial parameters give some rows a mean outside the domain of the model, or "
-                "one that overflows; leave init_params out to start from the constant model.");
+        problem_.likelihood().evaluate(gamma, Curvature::expected, at);
+        require_feasible(at, true);
     }
 
-    const Penalty& penalty = reduced ? static_cast<const Penalty&>(*reduced) : ridge;
-    const NewtonResult newton_result = minimise(penalty, gamma, at_gamma, result);
-    result.status = newton_result.status;
-    result.n_iterations = newton_result.n_iterations;
-    result.decrement = newton_result.decrement;
-    if (!penalised_ && solve_separated(gram_matrix, at_gamma, result)) return result;
+    if (std::isnan(given_.parameter))
+        estimate_parameter(gamma, at, result);
+    else
+        minimise_all(gamma, at, result);
+    if (!result.penalised && solve_separated(at, result)) return result;
 
     to_smallest_norm(gamma);
-    ridge.add_gradient(gamma, at_gamma.gradient);
-    ridge.add_curvature(at_gamma.curvature);
-    for (const std::ptrdiff_t j : candidates_) {
-        const auto i = static_cast<std::size_t>(j);
-        const double h = at_gamma.curvature[i * (p_ + 2)];
-        if (h > 0.0)
-            result.kkt = std::max(result.kkt, std::abs(at_gamma.gradient[i]) / std::sqrt(h));
-    }
-    to_user_units(gamma, result);
+    if (!rank_.dependent.empty()) problem_.likelihood().evaluate(gamma, at.kind, at);
+    result.kkt = kkt_residual(*penalty_, gamma, at, problem_.coordinates().candidates());
+    problem_.to_user_units(gamma, result);
     return result;
 }
 
@@ -398,7 +342,7 @@ std::vector<FitResult> fit(const Design& design, std::span<const FitProblem> pro
     std::vector<FitResult> results;
     results.reserve(problems.size());
     for (const FitProblem& problem : problems)
-        results.push_back(Problem(design, problem, options).solve());
+        results.push_back(Fit(design, problem, options).solve());
     return results;
 }
 

@@ -54,6 +54,39 @@ bool has_canonical_link(LossSelector selector) {
     return canonical;
 }
 
+/// Where a function that falls through zero does so, next to `x`: steps outwards until the sign
+/// changes, then the Illinois form of false position. At a border where it does not change, that
+/// border. Dowell & Jarratt (1971), BIT 11.
+template <class F>
+double root_next_to(const F& f, double x, double lowest, double highest) {
+    double near = f(x);
+    if (near == 0.0) return x;
+    const double border = near > 0.0 ? highest : lowest;
+    double other = x;
+    double far = near;
+    for (double step = 0.25; (far > 0.0) == (near > 0.0) && far != 0.0; step *= 2.0) {
+        if (other == border) return border;
+        x = other;
+        near = far;
+        other = near > 0.0 ? std::min(x + step, highest) : std::max(x - step, lowest);
+        far = f(other);
+    }
+    for (int i = 0; i < 100 && std::abs(other - x) > 1e-13 * (1.0 + std::abs(x)); ++i) {
+        const double next = (x * far - other * near) / (far - near);
+        const double value = f(next);
+        if (value == 0.0) return next;
+        if ((value > 0.0) == (far > 0.0)) {
+            near *= 0.5;
+        } else {
+            x = other;
+            near = far;
+        }
+        other = next;
+        far = value;
+    }
+    return other;
+}
+
 }  // namespace
 
 Likelihood::Likelihood(const Design& design, const Sample& sample, LossSelector selector,
@@ -195,6 +228,70 @@ std::vector<double> Likelihood::change_of_eta(std::span<const double> direction)
             eta_of(x, first, predictor, false, change.data() + first);
         });
     return change;
+}
+
+void Likelihood::row_gradients(std::span<const std::ptrdiff_t> rows, std::span<const double> gamma,
+                               std::span<double> sum) const {
+    const LinearPredictor predictor = in_user_units(gamma);
+    const std::ptrdiff_t p = design_.cols();
+    std::vector<double> product(static_cast<std::size_t>(p), 0.0);
+    double total = 0.0;
+    Workspace workspace;
+    for (const std::ptrdiff_t row : rows) {
+        const auto i = static_cast<std::size_t>(row);
+        const double weight = sample_.weight.empty() ? 1.0 : sample_.weight[i];
+        if (weight == 0.0) continue;
+        Workspace::Frame frame(workspace);
+        const RowBlock x = design_.block(row, 1, frame);
+        double eta = 0.0;
+        double d1 = 0.0;
+        double d2 = 0.0;
+        eta_of(x, row, predictor, true, &eta);
+        kernels().row_terms(selector_, Curvature::none, 1, &sample_.y[i], &eta, &weight, &d1, &d2);
+        kernels().transpose_matvec(x, &d1, 1, 1, product.data(), p);
+        total += d1;
+    }
+    for (std::size_t j = 0; j < product.size(); ++j)
+        sum[j] = (product[j] - location_[j] * total) / spread_[j];
+    sum[product.size()] = total;
+}
+
+double Likelihood::best_parameter(std::span<const double> gamma) const {
+    const LinearPredictor predictor = in_user_units(gamma);
+    std::vector<double> mu(static_cast<std::size_t>(design_.rows()));
+    for_each_block(
+        RowPlan::make(design_.rows(), 1), execution_,
+        [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t count, Workspace::Frame& frame) {
+            if (unused(first, count)) return;
+            double* eta = frame.take(count);
+            eta_of(design_.block(first, count, frame), first, predictor, true, eta);
+            kernels().inverse_link(selector_.link, count, eta, mu.data() + first);
+        });
+    const RowPlan plan = RowPlan::make(design_.rows(), 1);
+    const auto score = [&](double log_parameter) {
+        Lanes lanes = make_lanes(plan, 1);
+        with_type<Observations>(selector_.model, [&]<class Model>() {
+            if constexpr (is_parametric<Model>) {
+                const auto model = make_model<Model>(std::exp(log_parameter));
+                for_each_block(plan, execution_,
+                               [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
+                                   Workspace::Frame&) {
+                                   double& sum = lanes[static_cast<std::size_t>(lane)][0];
+                                   for (std::ptrdiff_t r = first; r < first + count; ++r) {
+                                       const auto i = static_cast<std::size_t>(r);
+                                       const double w =
+                                           sample_.weight.empty() ? 1.0 : sample_.weight[i];
+                                       if (w > 0.0)
+                                           sum += w * model.parameter_score(sample_.y[i], mu[i]);
+                                   }
+                               });
+            }
+        });
+        add_lanes(lanes);
+        return lanes.front()[0];
+    };
+    return std::exp(
+        root_next_to(score, std::log(selector_.parameter), std::log(1e-8), std::log(1e8)));
 }
 
 double Likelihood::pearson(std::span<const double> gamma) const {

@@ -153,15 +153,21 @@ Rows select_rows(const Design& design, const Sample& sample, const FitOptions& o
     return rows;
 }
 
-NullModel fit_null_model(const Sample& sample, const Rows& rows, LossSelector loss) {
+NullModel fit_null_model(const Sample& sample, const Rows& rows, LossSelector loss,
+                         bool intercept) {
     NullModel result;
     with_type<InverseLinks>(loss.link, [&]<class Link>() {
         with_type<Observations>(loss.model, [&]<class Model>() {
             const auto model = make_model<Model>(loss.parameter);
-            result.silent = (Model::mean_must_be_positive && rows.mean_y <= 0.0) ||
-                            (Model::mean_must_be_below_one && rows.mean_y >= 1.0);
+            result.silent = intercept && ((Model::mean_must_be_positive && rows.mean_y <= 0.0) ||
+                                          (Model::mean_must_be_below_one && rows.mean_y >= 1.0));
             result.intercept = Link::link(rows.mean_y);
             if (result.silent) return;
+            if (intercept && !std::isfinite(result.intercept))
+                throw std::invalid_argument(
+                    "the mean of y is " + std::to_string(rows.mean_y) +
+                    ", which the inverse link '" + std::string(Link::name) +
+                    "' cannot reach; choose another inverse link, or scale y.");
             double pearson = 0.0;
             for (std::size_t i = 0; i < rows.used.size(); ++i) {
                 if (rows.used[i] == 0) continue;
@@ -169,20 +175,38 @@ NullModel fit_null_model(const Sample& sample, const Rows& rows, LossSelector lo
                     (sample.y[i] - rows.mean_y) / model.standard_deviation(rows.mean_y);
                 pearson += weight_of(sample, i) * residual * residual;
             }
-            result.dispersion = pearson / rows.sum_of_weights;
+            if (std::isfinite(pearson)) result.dispersion = pearson / rows.sum_of_weights;
         });
     });
-    if (result.silent || sample.offset.empty()) return result;
+    if (!intercept) result.intercept = 0.0;
+    if (!intercept || result.silent || sample.offset.empty()) return result;
 
     const ConstantModel model(sample, loss);
-    double intercept = start_with_offset(model, sample, rows, result.intercept);
+    std::vector<double> x = {start_with_offset(model, sample, rows, result.intercept)};
     Evaluation at;
-    model.evaluate(std::span(&intercept, 1), Curvature::observed, at);
-    const std::ptrdiff_t free = 0;
-    newton(model, RidgePenalty({0.0}), std::span(&free, 1), {1e-3, 200}, std::span(&intercept, 1),
-           at);
-    result.intercept = intercept;
+    model.evaluate(x, Curvature::observed, at);
+    static_cast<void>(
+        minimise(*make_newton(), model, GroupPenalty({0.0}), {1e-3, 200, 1.0}, x, at));
+    result.intercept = x[0];
     return result;
+}
+
+bool has_parameter(int model) {
+    bool found = false;
+    with_type<Observations>(model, [&]<class Model>() { found = is_parametric<Model>; });
+    return found;
+}
+
+double moment_dispersion(const Sample& sample, const Rows& rows) {
+    double squares = 0.0;
+    for (std::size_t i = 0; i < rows.used.size(); ++i) {
+        if (rows.used[i] == 0) continue;
+        const double deviation = sample.y[i] - rows.mean_y;
+        squares += weight_of(sample, i) * deviation * deviation;
+    }
+    const double excess = squares / rows.sum_of_weights - rows.mean_y;
+    const double found = excess / (rows.mean_y * rows.mean_y);
+    return found > 0.01 && std::isfinite(found) ? found : 0.01;
 }
 
 }  // namespace spikeglm

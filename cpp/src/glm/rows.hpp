@@ -32,7 +32,14 @@ struct NullModel {
 };
 
 /// Intercept that maximises the likelihood without coefficients; every row has a finite loss at it.
-/// `sample` has the weights of `rows`. Throws std::invalid_argument when there is none.
-[[nodiscard]] NullModel fit_null_model(const Sample& sample, const Rows& rows, LossSelector loss);
+/// `sample` has the weights of `rows`. Throws std::invalid_argument when there is none. Without an
+/// intercept it is zero.
+[[nodiscard]] NullModel fit_null_model(const Sample& sample, const Rows& rows, LossSelector loss,
+                                       bool intercept);
+
+/// Whether a model has a parameter, and where its estimation starts: the value that gives y the
+/// variance that it has about its mean, and no less than 0.01.
+[[nodiscard]] bool has_parameter(int model);
+[[nodiscard]] double moment_dispersion(const Sample& sample, const Rows& rows);
 
 }  // namespace spikeglm

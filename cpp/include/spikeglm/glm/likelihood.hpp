@@ -39,6 +39,16 @@ public:
     [[nodiscard]] bool canonical() const override { return canonical_; }
     void evaluate(std::span<const double> gamma, Curvature kind, Evaluation& out) const override;
 
+    [[nodiscard]] std::ptrdiff_t n_rows() const override { return design_.rows(); }
+    void row_gradients(std::span<const std::ptrdiff_t> rows, std::span<const double> gamma,
+                       std::span<double> sum) const override;
+
+    /// Of a model that has one.
+    void set_parameter(double parameter) { selector_.parameter = parameter; }
+    /// The parameter that maximises the likelihood for given coefficients, between 1e-8 and 1e8:
+    /// the maximum next to the present one.
+    [[nodiscard]] double best_parameter(std::span<const double> gamma) const;
+
     [[nodiscard]] const Sample& sample() const { return sample_; }
     [[nodiscard]] LossSelector loss() const { return selector_; }
 

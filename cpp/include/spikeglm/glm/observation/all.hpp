@@ -14,10 +14,14 @@ namespace spikeglm {
 
 using Observations = std::tuple<Poisson, Gamma, Bernoulli, NegativeBinomial, Gaussian>;
 
+/// Whether a model has a parameter.
+template <class Model>
+inline constexpr bool is_parametric = requires { Model{1.0}; };
+
 /// The model with its parameter, where it has one.
 template <class Model>
 Model make_model(double parameter) {
-    if constexpr (requires { Model{parameter}; })
+    if constexpr (is_parametric<Model>)
         return Model{parameter};
     else
         return Model{};

@@ -12,7 +12,8 @@
 ///   support, in_support(y)  the values y may take, in words and as a test;
 ///   terms(link, y, eta)     loss per row as a jet in eta, and its expected second derivative;
 ///   standard_deviation(mu)  of y, with phi = 1;
-///   deviance(y, mu), log_likelihood(y, mu, phi)   the textbook quantities.
+///   deviance(y, mu), log_likelihood(y, mu, phi)   the textbook quantities;
+///   parameter_score(y, mu)  of a model with a parameter: d log p / d log parameter.
 /// `loss` is -log p without the terms that do not depend on eta, and with phi = 1.
 
 #include <cmath>
@@ -38,6 +39,16 @@ inline double log_gamma(double x) {
 #else
     return std::lgamma(x);
 #endif
+}
+
+/// psi(x) = d log Gamma / dx for x > 0: recurrence up to 10, then the asymptotic series, whose next
+/// term is 5 / (660 x^10). Abramowitz & Stegun (1964), 6.3.5 and 6.3.18.
+inline double digamma(double x) {
+    double sum = 0.0;
+    for (; x < 10.0; x += 1.0) sum -= 1.0 / x;
+    const double square = 1.0 / (x * x);
+    return sum + std::log(x) - 0.5 / x -
+           square * (1.0 / 12 - square * (1.0 / 120 - square * (1.0 / 252 - square * (1.0 / 240))));
 }
 
 }  // namespace spikeglm

@@ -63,6 +63,21 @@ struct NegativeBinomial {
         };
         return shared + (r + y - 0.5) * std::log1p(y / r) - y + rest(r + y) - rest(r);
     }
+
+    /// d log p / d log a. Lawless (1987), Canadian Journal of Statistics 15:3, section 2.
+    [[nodiscard]] double parameter_score(double y, double mu) const {
+        const double r = 1.0 / dispersion;
+        const double d = (y - mu) / (r + mu);
+        // psi(y + r) - psi(r) - log(1 + y / r), without a difference of large numbers.
+        double rest = 0.0;
+        if (y != 0.0 && r < 1e3) {
+            rest = digamma(y + r) - digamma(r) - std::log1p(y / r);
+        } else if (y != 0.0) {
+            const auto tail = [](double x) { return (-0.5 - (1.0 / 12) / x) / x; };
+            rest = tail(y + r) - tail(r);
+        }
+        return -r * (rest + std::log1p(d) - d);
+    }
 };
 
 }  // namespace spikeglm
