@@ -12,6 +12,7 @@
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/glm/observation/all.hpp"
 #include "spikeglm/solver/rank.hpp"
+#include "spikeglm/solver/restricted.hpp"
 
 namespace spikeglm {
 namespace {
@@ -36,6 +37,16 @@ double rank_tolerance(std::size_t p) {
     return 64.0 * epsilon * static_cast<double>(std::max<std::size_t>(p, 10));
 }
 
+std::vector<double> submatrix(std::span<const double> full, std::size_t size,
+                              std::span<const std::ptrdiff_t> chosen) {
+    std::vector<double> part;
+    part.reserve(chosen.size() * chosen.size());
+    for (const std::ptrdiff_t j : chosen)
+        for (const std::ptrdiff_t i : chosen)
+            part.push_back(full[static_cast<std::size_t>(i) + static_cast<std::size_t>(j) * size]);
+    return part;
+}
+
 /// Everything one problem needs, in standardised coordinates.
 class Problem {
 public:
@@ -48,8 +59,8 @@ private:
     [[nodiscard]] std::vector<double> gram(const Evaluation& null, bool flat) const;
     [[nodiscard]] std::vector<double> given_start() const;
     void start_within_free(std::vector<double>& gamma) const;
-    NewtonResult minimise(const Penalty& penalty, std::vector<double>& gamma, Evaluation& at,
-                          FitResult& result) const;
+    SolveResult minimise(const Penalty& penalty, std::vector<double>& gamma, Evaluation& at,
+                         FitResult& result) const;
     [[nodiscard]] double estimate_dispersion(std::span<const double> gamma,
                                              std::ptrdiff_t rank) const;
     void to_smallest_norm(std::vector<double>& gamma) const;
@@ -147,7 +158,7 @@ QuadraticPenalty Problem::penalty_of_independent(std::span<const double> weights
         for (std::ptrdiff_t i = 0; i < size; ++i)
             left(i, j) *= std::sqrt(weights[static_cast<std::size_t>(i)] *
                                     weights[static_cast<std::size_t>(j)]);
-    return QuadraticPenalty(std::move(matrix));
+    return QuadraticPenalty(submatrix(matrix, p_ + 1, free_));
 }
 
 /// X'WX with the weights of the rows: it shows the rank whatever the model does to the weights. The
@@ -188,10 +199,10 @@ double Problem::estimate_dispersion(std::span<const double> gamma, std::ptrdiff_
 /// Newton's method to the tolerance in standard errors. With dispersion phi a standard error is
 /// sqrt(phi) times what the loss says: phi is estimated where the model has one, and otherwise only
 /// guards against y or weights in small units, whose loss knows nothing of them.
-NewtonResult Problem::minimise(const Penalty& penalty, std::vector<double>& gamma, Evaluation& at,
-                               FitResult& result) const {
+SolveResult Problem::minimise(const Penalty& penalty, std::vector<double>& gamma, Evaluation& at,
+                              FitResult& result) const {
     const double mean_weight = rows_.sum_of_weights / static_cast<double>(rows_.moments.n_used);
-    NewtonOptions settings = options_.newton;
+    SolveOptions settings = options_.newton;
     settings.tolerance *= std::sqrt(std::min(1.0, mean_weight));
     const double in_loss_units = settings.tolerance;
     bool estimates_dispersion = false;
@@ -200,7 +211,22 @@ NewtonResult Problem::minimise(const Penalty& penalty, std::vector<double>& gamm
     });
     if (!estimates_dispersion) settings.tolerance *= std::sqrt(std::min(1.0, null_.dispersion));
 
-    NewtonResult newton_result = newton(*likelihood_, penalty, free_, settings, gamma, at);
+    const Restricted restricted(*likelihood_, free_, gamma);
+    const auto newton = [&] {
+        std::vector<double> x = restricted.gather(gamma);
+        Evaluation at_x;
+        restricted.gather(at, at_x);
+        const SolveResult solved =
+            spikeglm::minimise(*make_newton(), restricted, penalty, settings, x, at_x);
+        restricted.scatter(x, gamma);
+        if (free_.size() < gamma.size()) {
+            likelihood_->evaluate(gamma, at_x.kind, at);
+        } else {
+            at = std::move(at_x);
+        }
+        return solved;
+    };
+    SolveResult newton_result = newton();
     if (!estimates_dispersion) return newton_result;
     result.dispersion = estimate_dispersion(gamma, result.rank);
     if (!(result.dispersion < 1.0) || newton_result.status != Status::converged)
@@ -208,7 +234,7 @@ NewtonResult Problem::minimise(const Penalty& penalty, std::vector<double>& gamm
     const int before = newton_result.n_iterations;
     settings.tolerance = in_loss_units * std::sqrt(result.dispersion);
     settings.max_iterations -= before;
-    newton_result = newton(*likelihood_, penalty, free_, settings, gamma, at);
+    newton_result = newton();
     newton_result.n_iterations += before;
     if (newton_result.n_iterations > before)
         result.dispersion = estimate_dispersion(gamma, result.rank);
@@ -332,8 +358,8 @@ FitResult Problem::solve() {
     rank_ = rank_of_gram(gram_matrix, size, candidates_, rank_tolerance(p_));
     result.rank = static_cast<std::ptrdiff_t>(rank_.independent.size());
 
-    const RidgePenalty ridge(penalty_weights());
-    std::optional<QuadraticPenalty> reduced;
+    const GroupPenalty ridge(penalty_weights());
+    bool reduced = false;
     if (!rank_.dependent.empty() && penalised_) {
         // A penalty that shows beside the data identifies the rest by itself.
         std::vector<double> penalised = at_gamma.curvature;
@@ -342,7 +368,7 @@ FitResult Problem::solve() {
         if (with_penalty.dependent.empty())
             rank_ = std::move(with_penalty);
         else
-            reduced.emplace(penalty_of_independent(penalty_weights()));
+            reduced = true;
     }
     free_ = rank_.independent;
     std::sort(free_.begin(), free_.end());
@@ -356,8 +382,13 @@ FitResult Problem::solve() {
                 "one that overflows; leave init_params out to start from the constant model.");
     }
 
-    const Penalty& penalty = reduced ? static_cast<const Penalty&>(*reduced) : ridge;
-    const NewtonResult newton_result = minimise(penalty, gamma, at_gamma, result);
+    const std::vector<double> weights = penalty_weights();
+    std::vector<double> free_weights;
+    for (const std::ptrdiff_t j : free_)
+        free_weights.push_back(weights[static_cast<std::size_t>(j)]);
+    const SolveResult newton_result =
+        reduced ? minimise(penalty_of_independent(weights), gamma, at_gamma, result)
+                : minimise(GroupPenalty(free_weights), gamma, at_gamma, result);
     result.status = newton_result.status;
     result.n_iterations = newton_result.n_iterations;
     result.decrement = newton_result.decrement;

@@ -176,9 +176,7 @@ NullModel fit_null_model(const Sample& sample, const Rows& rows, LossSelector lo
     double intercept = start_with_offset(model, sample, rows, result.intercept);
     Evaluation at;
     model.evaluate(std::span(&intercept, 1), Curvature::observed, at);
-    const std::ptrdiff_t free = 0;
-    newton(model, RidgePenalty({0.0}), std::span(&free, 1), {1e-3, 200}, std::span(&intercept, 1),
-           at);
+    minimise(*make_newton(), model, GroupPenalty({}), {1e-3, 200}, std::span(&intercept, 1), at);
     result.intercept = intercept;
     return result;
 }

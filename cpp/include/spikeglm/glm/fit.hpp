@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "spikeglm/glm/likelihood.hpp"
-#include "spikeglm/solver/newton.hpp"
+#include "spikeglm/solver/solver.hpp"
 
 namespace spikeglm {
 
@@ -27,7 +27,7 @@ namespace spikeglm {
 
 struct FitOptions {
     LossSelector loss;
-    NewtonOptions newton;
+    SolveOptions newton;
     Execution execution;
 };
 
