@@ -33,11 +33,11 @@ namespace spikeglm {
 struct FitOptions {
     LossSelector loss;  ///< its parameter is that of problems that do not bring their own
     std::string_view solver = "Newton";
-    SolverSettings settings;
+    SolverSettings settings = {};
     double tolerance = 1e-8;   ///< distance to the optimum, in standard errors
     int max_iterations = 100;  ///< steps
     bool intercept = true;
-    Execution execution;
+    Execution execution = {};
 };
 
 /// Disjoint sets of columns: group g has the members begin[g] .. begin[g + 1].

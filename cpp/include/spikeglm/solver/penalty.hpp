@@ -2,7 +2,8 @@
 /// Penalties on the coefficients in the solver's coordinates, added to the objective:
 ///   smooth(x) + sum_g w_g ||x_g||_2
 /// over disjoint groups g of coordinates. A lasso has groups of one, an elastic net ridge weights
-/// besides. Yuan & Lin (2006), J. R. Stat. Soc. B 68, eq. 2.1; Zou & Hastie (2005), ibid. 67, eq. 3.
+/// besides. Yuan & Lin (2006), J. R. Stat. Soc. B 68, eq. 2.1; Zou & Hastie (2005), ibid. 67,
+/// eq. 3.
 ///
 /// Weights are those of the total: for a mean loss they are multiplied by the sum of the weights.
 
