@@ -18,6 +18,7 @@ from . import (
     identifiability_constraints,
     observation_models,
     regularizer,
+    simulation,
     utils,
 )
 from ._config import show_config
@@ -36,5 +37,6 @@ __all__ = [
     "observation_models",
     "regularizer",
     "show_config",
+    "simulation",
     "utils",
 ]

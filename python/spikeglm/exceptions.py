@@ -36,5 +36,13 @@ class ConstantInputWarning(SpikeglmWarning):
     """The range of a basis was to be learned from an input that takes one value only."""
 
 
+class StabilityWarning(SpikeglmWarning):
+    """The rates of a coupled model run away when it is simulated."""
+
+
+class DivergenceError(ValueError):
+    """A simulated rate has left the range of counts: the model runs away."""
+
+
 class NotFittedError(_SklearnNotFittedError):
     """A method was called that needs a fitted model."""
