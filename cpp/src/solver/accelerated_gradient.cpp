@@ -64,15 +64,17 @@ void AcceleratedGradient::begin(const Penalty& penalty, const SolveOptions& opti
     if (!std::equal(x.begin(), x.end(), last_.begin(), last_.end())) momentum_ = 1.0;
 }
 
-/// y from the last two points; false where the objective is not finite there.
+/// y from the last two points; false where it is x itself or the objective is not finite there.
 bool AcceleratedGradient::extrapolate(const Objective& objective, std::span<const double> x) {
     const double next = 0.5 * (1.0 + std::sqrt(1.0 + 4.0 * momentum_ * momentum_));
     const double beta = (momentum_ - 1.0) / next;
-    momentum_ = next;
+    momentum_ = accelerated_ ? next : 1.0;
     if (beta == 0.0) return false;
     for (std::size_t j = 0; j < x.size(); ++j) y_[j] = x[j] + beta * (x[j] - before_[j]);
     objective.evaluate(y_, Curvature::none, at_y_);
-    return all_finite(at_y_);
+    if (all_finite(at_y_)) return true;
+    momentum_ = 1.0;
+    return false;
 }
 
 /// A proximal gradient step from y to z whose quadratic model majorises F between them.
@@ -109,8 +111,8 @@ bool AcceleratedGradient::descend(const Objective& objective, const Penalty& pen
                 bound += change * change / steps_[j];
             }
             const double value_z = at_z_.value + penalty.smooth_value(z_);
-            const bool drowned = std::abs(linear) + bound <= noise;
-            if (drowned ? value_z <= value + noise && bent <= bound
+            const bool drowned = bound <= noise;
+            if (drowned ? value_z <= value + linear + noise && bent <= bound
                         : value_z <= value + linear + 0.5 * bound) {
                 ++held_;
                 return true;
@@ -128,12 +130,15 @@ Step AcceleratedGradient::step(const Objective& objective, const Penalty& penalt
     const std::size_t n = x.size();
     for (Vector* v : {&y_, &z_, &steps_}) v->resize(n);
     const double value = at_x.value + penalty.value(x);
-    bool extrapolated = accelerated_ && extrapolate(objective, x);
-    bool accepted = extrapolated && descend(objective, penalty, options.scale, at_y_) &&
-                    at_z_.value + penalty.value(z_) <= value + noise_of(value);
+    bool extrapolated = extrapolate(objective, x);
+    bool accepted = false;
+    if (extrapolated) {
+        accepted = descend(objective, penalty, options.scale, at_y_) &&
+                   at_z_.value + penalty.value(z_) <= value + noise_of(value);
+        if (!accepted) momentum_ = 1.0;
+    }
     if (!accepted) {
         extrapolated = false;
-        momentum_ = 1.0;
         y_.assign(x.begin(), x.end());
         accepted = descend(objective, penalty, options.scale, at_x);
     }
