@@ -151,6 +151,7 @@ void bind_glm(py::module_& m) {
         .def_readonly("decrement", &FitResult::decrement)
         .def_readonly("kkt", &FitResult::kkt)
         .def_readonly("sum_of_weights", &FitResult::sum_of_weights)
+        .def_readonly("mean_y", &FitResult::mean_y)
         .def_readonly("rank", &FitResult::rank)
         .def_readonly("n_used", &FitResult::n_used)
         .def_readonly("n_dropped", &FitResult::n_dropped)

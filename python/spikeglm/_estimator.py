@@ -8,29 +8,26 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from . import _core
+from ._features import Coef, Features, features_of, join_coef, split_coef
 from ._links import resolve_link
-from ._timeseries import Axis, common_axis, plain
-from ._validation import (
-    FloatArray,
-    design_matrix,
-    numeric_array,
-    per_sample,
-    whole_number,
-)
-from .design import Design
+from ._reports import CONVERGED
+from ._timeseries import Axis, plain
+from ._validation import FloatArray, is_whole, numeric_array, per_sample, whole_number
 from .exceptions import NotFittedError
 from .observation_models import Aggregator, Observations, resolve_model
 from .regularizer import Regularizer, resolve_regularizer, resolve_strength
 
-InitParams = tuple[ArrayLike, ArrayLike]
+InitParams = tuple[Any, ArrayLike]
 
 
 class BaseGLM(RegressorMixin, BaseEstimator):
     """Settings, fitting and prediction, neuron by neuron."""
 
-    coef_: FloatArray
+    coef_: Coef
     intercept_: FloatArray
     n_features_in_: int
+    # Widths of the arrays of a dict X of training, in its order.
+    _widths: dict[str, int] | None = None
 
     def __init__(
         self,
@@ -40,6 +37,7 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         regularizer_strength: Any = None,
         solver_name: str | None = None,
         solver_kwargs: Mapping[str, Any] | None = None,
+        fit_intercept: bool = True,
         n_threads: int | None = None,
     ) -> None:
         self.observation_model = observation_model
@@ -48,6 +46,7 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         self.regularizer_strength = regularizer_strength
         self.solver_name = solver_name
         self.solver_kwargs = solver_kwargs
+        self.fit_intercept = fit_intercept
         self.n_threads = n_threads
 
     def set_params(self, **params: Any) -> "BaseGLM":
@@ -64,52 +63,95 @@ class BaseGLM(RegressorMixin, BaseEstimator):
 
     def _fit_columns(
         self,
-        X: Any,
+        features: Features,
         columns: list[FloatArray],
         starts: list[tuple[FloatArray | None, float]],
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
+        mask: NDArray[np.uint8] | None = None,
     ) -> list[_core.FitResult]:
+        """Fit each column of y; `mask`: features (n_features, n_neurons) that are in use."""
+        n_samples, n_features = features.shape
         model = resolve_model(self.observation_model)
         regularizer = resolve_regularizer(self.regularizer)
         strength = resolve_strength(self.regularizer_strength, regularizer)
-        tolerance, max_iterations = self._solver_settings(regularizer)
-        matrix, (n_samples, n_features), _ = rows_of(X)
-        return _core.fit(
-            matrix,
-            columns,
-            model=model.name,
-            link=self._link(model),
-            weight=per_sample(plain(sample_weight), n_samples, "sample_weight"),
-            offset=per_sample(plain(offset), n_samples, "offset"),
-            strength=regularizer.coefficient_strengths(strength, n_features, len(columns)),
-            start_coef=[coef for coef, _ in starts],
-            start_intercept=[intercept for _, intercept in starts],
-            tolerance=tolerance,
-            max_iterations=max_iterations,
-            n_threads=self._threads(),
-        )
+        solver, settings, tolerance, max_iterations = self._solver(regularizer)
+        terms = regularizer.terms(strength, n_features, len(columns))
+        weight = per_sample(plain(sample_weight), n_samples, "sample_weight")
+        offsets = per_sample(plain(offset), n_samples, "offset")
+        link = self._link(model)
+        parameter = model._parameter()
+        threads = self._threads()
+        intercept = self._intercept()
+
+        def solve(
+            neurons: list[int], own: _core.Groups | None, shared: _core.Groups | None
+        ) -> list[_core.FitResult]:
+            problems = [
+                _core.Problem(
+                    columns[i],
+                    quadratic=terms.quadratic[i],
+                    absolute=terms.absolute[i],
+                    groups=own,
+                    excluded=None if mask is None else np.ascontiguousarray(mask[:, i] == 0),
+                    start_coef=starts[i][0],
+                    start_intercept=starts[i][1],
+                    parameter=parameter,
+                )
+                for i in neurons
+            ]
+            return _core.fit(
+                features.matrix,
+                problems,
+                model=model.name,
+                link=link,
+                weight=weight,
+                offset=offsets,
+                shared_groups=shared,
+                solver=solver,
+                settings=settings,
+                tolerance=tolerance,
+                max_iterations=max_iterations,
+                intercept=intercept,
+                n_threads=threads,
+            )
+
+        if terms.groups is None:
+            return solve(list(range(len(columns))), None, None)
+        results: dict[int, _core.FitResult] = {}
+        for neurons, groups in terms.groups.batches():
+            chosen = terms.groups.of_batch(neurons, groups) if groups else None
+            alone = len(neurons) == 1
+            found = solve(neurons, chosen if alone else None, None if alone else chosen)
+            results.update(zip(neurons, found, strict=True))
+        return [results[i] for i in range(len(columns))]
 
     def _predict_columns(
-        self, X: Any, coef: FloatArray, offset: ArrayLike | None
+        self, X: Any, offset: ArrayLike | None
     ) -> tuple[NDArray[Any], Axis | None]:
-        """Return means (n_samples, n_neurons) for coefficients (n_features, n_neurons)."""
-        matrix, (n_samples, n_features), dtype = rows_of(X)
-        if n_features != self.n_features_in_:
+        """Return means (n_samples, n_neurons)."""
+        features = features_of(X)
+        n_samples, n_features = features.shape
+        coef = self._coef_matrix()
+        if n_features != len(coef):
             raise ValueError(
                 f"Inconsistent number of features: X has {n_features} columns, the model was "
-                f"fitted with {self.n_features_in_}."
+                f"fitted with {len(coef)}."
+            )
+        if features.widths != self._widths:
+            raise ValueError(
+                f"X is {layout(features.widths)}, the model was fitted with {layout(self._widths)}."
             )
         link = self._link(resolve_model(self.observation_model))
         offset = per_sample(plain(offset), n_samples, "offset")
-        means = np.empty((n_samples, coef.shape[1]), dtype, order="F")
+        means = np.empty((n_samples, coef.shape[1]), features.dtype, order="F")
         with np.errstate(over="ignore"):  # of float32
             for i, intercept in enumerate(self.intercept_):
                 column = np.ascontiguousarray(coef[:, i])
                 means[:, i] = _core.predict(
-                    matrix, column, float(intercept), offset, link, self._threads()
+                    features.matrix, column, float(intercept), offset, link, self._threads()
                 )
-        return means, common_axis([("X", X)])
+        return means, features.axis
 
     def _score(
         self,
@@ -124,37 +166,72 @@ class BaseGLM(RegressorMixin, BaseEstimator):
             return model.log_likelihood(target, rate, scale, aggregate_sample_scores)
         return model.pseudo_r2(target, rate, score_type, scale, aggregate_sample_scores)
 
+    def _coef_matrix(self) -> FloatArray:
+        """Return the coefficients as (n_features, n_neurons)."""
+        coef = join_coef(self.coef_, self._widths, "coef_").astype(np.float64)
+        return coef[:, None] if coef.ndim == 1 else coef
+
+    def _keep(self, results: list[_core.FitResult], features: Features) -> dict[str, Any]:
+        """Set the coefficients; return the other fitted attributes, one value per neuron."""
+        coef = np.stack([result.coef for result in results], axis=1)
+        self.coef_ = split_coef(self._squeezed(coef), features.widths)
+        self.intercept_ = _each(results, "intercept")
+        self._widths = features.widths
+        self.n_features_in_ = features.shape[1]
+        rank = _each(results, "rank")
+        status = _each(results, "status")
+        return {
+            "dispersion_": _each(results, "dispersion"),
+            "dof_resid_": _each(results, "sum_of_weights") - rank,
+            "rank_": rank,
+            "n_iter_": _each(results, "n_iterations"),
+            "converged_": np.isin(status, CONVERGED),
+            "status_": status,
+            "kkt_": _each(results, "kkt"),
+            "n_dropped_": _each(results, "n_dropped"),
+        }
+
+    def _squeezed(self, coef: FloatArray) -> FloatArray:
+        return coef
+
     def _threads(self) -> int:
         return 0 if self.n_threads is None else whole_number(self.n_threads, "n_threads", 1)
+
+    def _intercept(self) -> bool:
+        if not isinstance(self.fit_intercept, bool | np.bool_):
+            raise TypeError(f"`fit_intercept` must be True or False, got {self.fit_intercept!r}.")
+        return bool(self.fit_intercept)
 
     def _link(self, model: Observations) -> str:
         given = self.inverse_link_function
         return resolve_link(model.inverse_link_function if given is None else given, model.name)
 
-    def _solver_settings(self, regularizer: Regularizer) -> tuple[float, int]:
+    def _solver(self, regularizer: Regularizer) -> tuple[str, dict[str, float], float, int]:
+        """Return name, settings, tolerance and largest number of steps of the solver."""
         name = regularizer.default_solver if self.solver_name is None else self.solver_name
-        if name not in regularizer.allowed_solvers:
-            raise ValueError(
-                f"solver {name!r} cannot minimise a {type(regularizer).__name__} objective; "
-                f"choose from {', '.join(regularizer.allowed_solvers)}."
-            )
-        settings = {"tol": 1e-8, "maxiter": 100}
+        regularizer.check_solver(name)
+        facts = _core.solvers()[name]
         if not isinstance(self.solver_kwargs, Mapping | None):
             raise TypeError(f"`solver_kwargs` must be a dict, got {self.solver_kwargs!r}.")
         given = dict(self.solver_kwargs or {})
-        unknown = sorted(set(given) - set(settings))
+        known = ["tol", "maxiter", *facts["settings"]]
+        unknown = sorted(map(str, set(given) - set(known)))
         if unknown:
             raise NameError(
-                f"solver {name!r} has no setting {unknown[0]!r}; it takes {', '.join(settings)}."
+                f"solver {name!r} has no setting {unknown[0]!r}; it takes {', '.join(known)}."
             )
-        settings |= given
-        tolerance = settings["tol"]
+        tolerance = given.pop("tol", facts["tol"])
         if not (isinstance(tolerance, int | float | np.number) and 0.0 < tolerance < np.inf):
             raise ValueError(f"`tol` must be a positive number, got {tolerance!r}.")
-        max_iterations = settings["maxiter"]
-        if isinstance(max_iterations, int) and max_iterations > 2**31 - 1:
+        max_iterations = given.pop("maxiter", facts["maxiter"])
+        if is_whole(max_iterations) and max_iterations > 2**31 - 1:
             max_iterations = 2**31 - 1  # never reached
-        return float(tolerance), whole_number(max_iterations, "maxiter", 1)
+        max_iterations = whole_number(max_iterations, "maxiter", 1)
+        for key, value in given.items():
+            if not isinstance(value, bool | int | float | np.number | np.bool_):
+                raise TypeError(f"`{key}` of solver {name!r} must be a number, got {value!r}.")
+        settings = {key: float(value) for key, value in given.items()}
+        return name, settings, float(tolerance), max_iterations
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "coef_"):
@@ -163,31 +240,30 @@ class BaseGLM(RegressorMixin, BaseEstimator):
             )
 
 
-def rows_of(X: Any) -> tuple[Any, tuple[int, int], Any]:
-    """Return X as the core takes it, its shape, and the dtype of predictions."""
-    if isinstance(X, Design):
-        return X._core, X.shape, X.dtype
-    matrix = design_matrix(plain(X))
-    return matrix, matrix.shape, np.float32 if matrix.dtype == np.float32 else np.float64
+def _each(results: list[_core.FitResult], attribute: str) -> NDArray[Any]:
+    return np.array([getattr(result, attribute) for result in results])
 
 
-def keep_bounds(X: Any) -> None:
-    """Fix the bounds of the basis behind a lazy design, so that later features are on its scale."""
-    if isinstance(X, Design):
-        X.freeze_bounds()
+def layout(widths: dict[str, int] | None) -> str:
+    """Say what X is."""
+    return "one array" if widths is None else f"a dict of arrays with these columns: {widths}"
 
 
 def starts_of(
-    init_params: InitParams | None, n_features: int, n_neurons: int
+    init_params: InitParams | None, features: Features, n_neurons: int
 ) -> list[tuple[FloatArray | None, float]]:
     """Return the coefficients, or None, and the intercept from which each neuron starts."""
     if init_params is None:
         return [(None, 0.0)] * n_neurons
+    n_features = features.shape[1]
     try:
-        coef, intercept = (
-            numeric_array(part, "init_params").astype(np.float64) for part in init_params
-        )
+        coef, intercept = init_params
     except (TypeError, ValueError):
+        raise ValueError("`init_params` must be a pair (coef, intercept) of arrays.") from None
+    try:
+        coef = join_coef(coef, features.widths, "init_params").astype(np.float64)
+        intercept = numeric_array(intercept, "init_params").astype(np.float64)
+    except TypeError:
         raise ValueError(
             "`init_params` must be a pair (coef, intercept) of arrays of numbers."
         ) from None

@@ -23,37 +23,36 @@ _REMEDIES = {
 }
 
 
-def warn_about(results: Sequence[_core.FitResult], n_features: int, neurons: Sequence[Any]) -> None:
+def warn_about(results: Sequence[_core.FitResult], neurons: Sequence[Any]) -> None:
     """Warn once per finding; `neurons` names each result, and is empty for a single neuron."""
     found: dict[tuple[type[Warning], str], list[int]] = {}
     for i, result in enumerate(results):
-        for finding in _findings(result, n_features):
+        for finding in _findings(result):
             found.setdefault(finding, []).append(i)
     for (category, message), members in found.items():
         who = f"neuron {_listed([neurons[i] for i in members])}: " if neurons else ""
         warn(who + message, category)
 
 
-def _findings(result: _core.FitResult, n_features: int) -> list[tuple[type[Warning], str]]:
+def _findings(result: _core.FitResult) -> list[tuple[type[Warning], str]]:
     if result.status == "silent":
         message = (
-            "y is zero in every row used: the rate is fitted as exactly zero, with coefficients 0. "
-            "Leave silent neurons out."
+            f"y is {result.mean_y:g} in every row used: the mean is fitted as exactly that, with "
+            "coefficients 0. Leave such neurons out."
         )
         return [(SilentNeuronWarning, message)]
 
     findings: list[tuple[type[Warning], str]] = []
-    n_free = n_features - len(result.aliased) + 1
     if len(result.aliased):
         message = (
             f"X is constant in column {_listed(result.aliased)} over the rows used: its effect "
             "cannot be told from the intercept and its coefficient is 0. Leave it out."
         )
         findings.append((IdentifiabilityWarning, message))
-    if result.rank < n_free and not result.penalised:
+    if result.rank < result.n_free and not result.penalised:
         message = (
             f"the columns of X and the intercept are linearly dependent (rank {result.rank} of "
-            f"{n_free}): many coefficients fit equally well and the smallest are returned; "
+            f"{result.n_free}): many coefficients fit equally well and the smallest are returned; "
             "predictions are unaffected. Use Ridge, or drop columns (a B-spline basis sums to one, "
             "like the intercept)."
         )

@@ -172,10 +172,13 @@ def plain(values: Any) -> Any:
 
 
 def common_axis(series: Iterable[tuple[str, Any]]) -> Axis | None:
-    """Return the axis that the named series share, None when none of them has one."""
+    """Return the axis that the named series, or axes, share, None when none of them has one."""
     found: tuple[str, Axis] | None = None
     for name, values in series:
-        axis = values.time_axis if hasattr(values, "time_axis") else time_axis(values)
+        if isinstance(values, TimeAxis | XarrayAxis | FrameAxis):
+            axis: Axis | None = values
+        else:
+            axis = values.time_axis if hasattr(values, "time_axis") else time_axis(values)
         if axis is None:
             continue
         if found is not None and not _same_samples(found[1], axis):

@@ -1,17 +1,18 @@
 """Generalized linear models."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _core
-from ._estimator import BaseGLM, InitParams, keep_bounds, rows_of, starts_of
-from ._reports import CONVERGED, warn_about
+from ._estimator import BaseGLM, InitParams, layout, starts_of
+from ._features import Features, features_of, keep_bounds
+from ._reports import warn_about
 from ._timeseries import common_axis, like_estimate, plain, time_axis
-from ._validation import FloatArray, target_matrix, target_vector
-from .observation_models import Aggregator
+from ._validation import FloatArray, numeric_array, target_matrix, target_vector
+from .observation_models import Aggregator, Observations
+from .regularizer import Regularizer
 
 __all__ = ["GLM", "PopulationGLM"]
 
@@ -21,29 +22,36 @@ class GLM(BaseGLM):
 
     Minimises over coefficients and intercept
 
-    .. math:: \frac{\sum_i w_i\,\ell(y_i, \eta_i)}{\sum_i w_i}
-              + \tfrac12 \sum_j s_j \beta_j^2, \qquad
-              \eta = X\beta + b + \text{offset}
+    .. math:: \frac{\sum_i w_i\,\ell(y_i, \eta_i)}{\sum_i w_i} + \text{penalty}(\beta),
+              \qquad \eta = X\beta + b + \text{offset}
 
-    where :math:`\ell` is the negative log-likelihood without constants. McCullagh & Nelder (1989),
-    Generalized Linear Models.
+    where :math:`\ell` is the negative log-likelihood without constants (for a Gaussian the full
+    square :math:`(y - \mu)^2`) and the penalty is that of the regularizer, which leaves the
+    intercept out. McCullagh & Nelder (1989), Generalized Linear Models.
 
     Parameters
     ----------
     observation_model :
-        "Poisson", "Gamma", or an object of `spikeglm.observation_models`.
+        "Poisson", "Gamma", "Bernoulli", "NegativeBinomial", "Gaussian", or an object of
+        `spikeglm.observation_models`.
     inverse_link_function :
-        "exp", "softplus", "reciprocal" or "identity", a numpy, scipy or jax function of that name,
-        or None for the model's default.
+        "exp", "softplus", "logistic", "probit", "cloglog", "reciprocal" or "identity", a numpy,
+        scipy or jax function of that meaning, or None for the model's default.
     regularizer :
-        "UnRegularized", "Ridge", or an object of `spikeglm.regularizer`; None is "UnRegularized".
+        "UnRegularized", "Ridge", "Lasso", "ElasticNet", "GroupLasso", or an object of
+        `spikeglm.regularizer`; None is "UnRegularized".
     regularizer_strength :
-        Number, or one per coefficient; None means 1.0 for Ridge. Must be None without a penalty.
+        Number, or one per coefficient (per group for GroupLasso); a tuple (strength, ratio) for
+        ElasticNet. None means 1.0, and ratio 0.5. Must be None without a penalty.
     solver_name :
-        "Newton", or None for the default of the regularizer.
+        "Newton" (the default of smooth penalties), "ProxNewton" (the default of the others),
+        "LBFGS", "BFGS", "NonlinearCG", "GradientDescent", "ProximalGradient", "SVRG", "ProxSVRG".
     solver_kwargs :
-        `tol`: distance to the optimum at which to stop, in standard errors (default 1e-8);
-        `maxiter`: largest number of steps (default 100).
+        `tol`: distance to the optimum at which to stop, in standard errors (default 1e-8; 1e-3 of
+        the stochastic solvers); `maxiter`: largest number of steps; and the solver's own settings,
+        which an unknown one lists.
+    fit_intercept :
+        Whether the model has an intercept; False holds it at zero, and columns are not centred.
     n_threads :
         Largest number of threads; the result does not depend on it. None takes the environment
         variable SPIKEGLM_NUM_THREADS, else OMP_NUM_THREADS, else the processors that the affinity
@@ -52,16 +60,16 @@ class GLM(BaseGLM):
     Attributes
     ----------
     coef_ : ndarray (n_features,), float64
-        Coefficients. Exactly zero for columns that are constant.
+        Coefficients. Exactly zero for columns that are constant. A dict of arrays for a dict X.
     intercept_ : ndarray (1,), float64
         Intercept; -inf under the exp link for a neuron that never fires.
     dispersion_, scale_ : float
-        Dispersion phi: 1, or Pearson's estimate for models that have one; NaN without residual
-        degrees of freedom.
+        Dispersion phi: 1, or Pearson's estimate for models that have one (NaN without residual
+        degrees of freedom), or the scale of a negative binomial.
     dof_resid_ : float
         Sum of the weights of the rows used, minus `rank_`.
     rank_ : int
-        Rank of [1, X] over the rows used.
+        Rank of [1, X] over the rows used; of X without an intercept.
     aliased_ : ndarray of int
         Columns that are constant over the rows used.
     n_iter_ : int
@@ -72,8 +80,9 @@ class GLM(BaseGLM):
         "converged", "precision limit" (rounding allows no further progress; counted as converged),
         "max iterations", "line search failed", "saddle point", "separated" or "silent".
     kkt_ : float
-        max_j |g_j| / sqrt(h_jj) at the returned point, for the gradient g and the exact diagonal h
-        of the curvature of the total penalised negative log-likelihood, columns centred.
+        max_j |g_j| / sqrt(h_jj) at the returned point, for the gradient g (of a penalty with kinks
+        the subgradient of least norm) and the exact diagonal h of the curvature of the total
+        penalised negative log-likelihood, columns centred.
     n_dropped_ : int
         Rows left out because of a NaN in X or y.
     n_features_in_ : int
@@ -105,8 +114,9 @@ class GLM(BaseGLM):
         Parameters
         ----------
         X : (n_samples, n_features)
-            Design matrix of any real dtype and memory layout, not copied; a pynapple TsdFrame; or a
-            lazy design (`Basis.design`). A row with a NaN is left out; an infinity raises.
+            Design matrix of any real dtype and memory layout, not copied; a pynapple TsdFrame; a
+            lazy design (`Basis.design`); or a dict of arrays (n_samples, n_features_i), which is
+            joined. A row with a NaN is left out; an infinity raises.
         y : (n_samples,)
             Observations, counts per bin for Poisson. A NaN leaves its row out.
         init_params :
@@ -131,27 +141,21 @@ class GLM(BaseGLM):
         ConvergenceWarning, SeparationWarning, IdentifiabilityWarning, SilentNeuronWarning
             See `spikeglm.exceptions`. An interrupted or refused fit leaves the model as it was.
         """
-        _, (n_samples, n_features), _ = rows_of(X)
-        common_axis([("X", X), ("y", y)])
-        target = target_vector(plain(y), n_samples)
-        starts = starts_of(init_params, n_features, 1)
-        (result,) = self._fit_columns(X, [target], starts, sample_weight, offset)
+        features = features_of(X)
+        common_axis([("X", features.axis), ("y", y)])
+        target = target_vector(plain(y), features.shape[0])
+        starts = starts_of(init_params, features, 1)
+        results = self._fit_columns(features, [target], starts, sample_weight, offset)
 
-        self.coef_ = result.coef
-        self.intercept_ = np.array([result.intercept])
-        self.dispersion_ = result.dispersion
-        self.dof_resid_ = result.sum_of_weights - result.rank
-        self.rank_ = result.rank
-        self.aliased_ = result.aliased
-        self.n_iter_ = result.n_iterations
-        self.status_ = result.status
-        self.converged_ = result.status in CONVERGED
-        self.kkt_ = result.kkt
-        self.n_dropped_ = result.n_dropped
-        self.n_features_in_ = n_features
+        for name, values in self._keep(results, features).items():
+            setattr(self, name, values[0].item())
+        self.aliased_ = results[0].aliased
         keep_bounds(X)
-        warn_about([result], n_features, [])
+        warn_about(results, [])
         return self
+
+    def _squeezed(self, coef: FloatArray) -> FloatArray:
+        return coef[:, 0]
 
     @property
     def scale_(self) -> float:
@@ -167,7 +171,7 @@ class GLM(BaseGLM):
         axis. Rows with a NaN stay NaN.
         """
         self._require_fitted()
-        means, axis = self._predict_columns(X, self.coef_[:, None], offset)
+        means, axis = self._predict_columns(X, offset)
         return like_estimate(means[:, 0], axis)
 
     def score(
@@ -193,8 +197,8 @@ class GLM(BaseGLM):
             total.
         """
         self._require_fitted()
-        common_axis([("X", X), ("y", y)])
-        means, _ = self._predict_columns(X, self.coef_[:, None], offset)
+        means, axis = self._predict_columns(X, offset)
+        common_axis([("X", axis), ("y", y)])
         target = target_vector(plain(y), means.shape[0])
         rate = means[:, 0].astype(np.float64)
         return self._score(target, rate, score_type, self.dispersion_, aggregate_sample_scores)
@@ -204,16 +208,21 @@ class PopulationGLM(BaseGLM):
     """Generalized linear models of several neurons that share one design.
 
     Each neuron is fitted on its own, with the objective of `GLM`: its result does not depend on
-    which other neurons are fitted with it. A NaN in one neuron's y leaves that row out for that
+    which other neurons are fitted with it. Only neurons that share a group of `GroupLasso` are one
+    problem, the sum of their objectives. A NaN in one neuron's y leaves that row out for that
     neuron only.
 
     Parameters
     ----------
-    observation_model, inverse_link_function, regularizer, solver_name, solver_kwargs, n_threads :
+    observation_model, inverse_link_function, regularizer, solver_name, solver_kwargs, \
+    fit_intercept, n_threads :
         As in `GLM`.
     regularizer_strength :
-        Number, one per coefficient (n_features,), or one per coefficient and neuron
-        (n_features, n_neurons).
+        As in `GLM`; also one per coefficient and neuron, (n_features, n_neurons).
+    feature_mask :
+        Zeros and ones (n_features, n_neurons): which features each neuron's model has; the other
+        coefficients are zero. For a dict X a dict with one value per neuron, (n_neurons,), for each
+        array. None: all.
 
     Attributes
     ----------
@@ -228,6 +237,31 @@ class PopulationGLM(BaseGLM):
     """
 
     dispersion_: FloatArray
+
+    def __init__(
+        self,
+        observation_model: str | Observations = "Poisson",
+        inverse_link_function: str | Callable[..., Any] | None = None,
+        regularizer: str | Regularizer | None = "UnRegularized",
+        regularizer_strength: Any = None,
+        solver_name: str | None = None,
+        solver_kwargs: Mapping[str, Any] | None = None,
+        feature_mask: Any = None,
+        fit_intercept: bool = True,
+        n_threads: int | None = None,
+    ) -> None:
+        super().__init__(
+            observation_model,
+            inverse_link_function,
+            regularizer,
+            regularizer_strength,
+            solver_name,
+            solver_kwargs,
+            fit_intercept,
+            n_threads,
+        )
+        self.feature_mask = feature_mask
+
     # Columns and metadata of the y of training, for the time series that `predict` returns.
     _columns: Any = None
     _metadata: Any = None
@@ -268,32 +302,55 @@ class PopulationGLM(BaseGLM):
         ConvergenceWarning, SeparationWarning, IdentifiabilityWarning, SilentNeuronWarning
             Name the neurons, by column of y.
         """
-        _, (n_samples, n_features), _ = rows_of(X)
-        common_axis([("X", X), ("y", y)])
-        target = target_matrix(plain(y), n_samples)
+        features = features_of(X)
+        common_axis([("X", features.axis), ("y", y)])
+        target = target_matrix(plain(y), features.shape[0])
         n_neurons = target.shape[1]
-        starts = starts_of(init_params, n_features, n_neurons)
-        results = self._fit_columns(X, list(target.T), starts, sample_weight, offset)
+        starts = starts_of(init_params, features, n_neurons)
+        mask = self._mask(features, n_neurons)
+        results = self._fit_columns(features, list(target.T), starts, sample_weight, offset, mask)
 
-        self.coef_ = np.stack([result.coef for result in results], axis=1)
-        self.intercept_ = _each(results, "intercept")
-        self.dispersion_ = _each(results, "dispersion")
-        self.rank_ = _each(results, "rank")
-        self.dof_resid_ = _each(results, "sum_of_weights") - self.rank_
+        for name, values in self._keep(results, features).items():
+            setattr(self, name, values)
         self.aliased_ = [result.aliased for result in results]
-        self.n_iter_ = _each(results, "n_iterations")
-        self.status_ = _each(results, "status")
-        self.converged_ = np.isin(self.status_, CONVERGED)
-        self.kkt_ = _each(results, "kkt")
-        self.n_dropped_ = _each(results, "n_dropped")
-        self.n_features_in_ = n_features
         columns = getattr(y, "columns", None) if time_axis(y) is not None else None
         self._columns = None if columns is None else np.asarray(columns)
         self._metadata = None if columns is None else getattr(y, "metadata", None)
         keep_bounds(X)
         names = range(n_neurons) if columns is None else columns
-        warn_about(results, n_features, list(names))
+        warn_about(results, list(names))
         return self
+
+    def _mask(self, features: Features, n_neurons: int) -> NDArray[np.uint8] | None:
+        """Return the feature mask as (n_features, n_neurons), a byte each."""
+        given = self.feature_mask
+        if given is None:
+            return None
+        if isinstance(given, Mapping):
+            if features.widths is None or set(given) != set(features.widths):
+                raise ValueError(
+                    f"`feature_mask` has the keys {sorted(map(str, given))}; X is "
+                    f"{layout(features.widths)}."
+                )
+            rows = [np.asarray(given[key]) for key in features.widths]
+            wrong = [row.shape for row in rows if row.shape != (n_neurons,)]
+            if wrong:
+                raise ValueError(
+                    "`feature_mask` must have one value per neuron for each array of X, shape "
+                    f"{(n_neurons,)}; got shape {wrong[0]}."
+                )
+            mask = np.repeat(np.array(rows), list(features.widths.values()), axis=0)
+        else:
+            mask = numeric_array(plain(given), "`feature_mask`")
+        expected = (features.shape[1], n_neurons)
+        if mask.shape != expected:
+            raise ValueError(
+                f"`feature_mask` must have shape (n_features, n_neurons) = {expected}, got "
+                f"{mask.shape}."
+            )
+        if not np.all((mask == 0) | (mask == 1)):
+            raise ValueError("`feature_mask` must hold zeros and ones only.")
+        return mask.astype(np.uint8)
 
     @property
     def scale_(self) -> FloatArray:
@@ -308,7 +365,7 @@ class PopulationGLM(BaseGLM):
         of the y of training.
         """
         self._require_fitted()
-        means, axis = self._predict_columns(X, self.coef_, offset)
+        means, axis = self._predict_columns(X, offset)
         return like_estimate(means, axis, self._columns, self._metadata)
 
     def score(
@@ -333,8 +390,8 @@ class PopulationGLM(BaseGLM):
             ``lambda scores: scores.mean(axis=0)`` for one score per neuron.
         """
         self._require_fitted()
-        common_axis([("X", X), ("y", y)])
-        means, _ = self._predict_columns(X, self.coef_, offset)
+        means, axis = self._predict_columns(X, offset)
+        common_axis([("X", axis), ("y", y)])
         target = target_matrix(plain(y), means.shape[0])
         if target.shape != means.shape:
             raise ValueError(
@@ -342,7 +399,3 @@ class PopulationGLM(BaseGLM):
             )
         rate = means.astype(np.float64)
         return self._score(target, rate, score_type, self.dispersion_, aggregate_sample_scores)
-
-
-def _each(results: Sequence[_core.FitResult], attribute: str) -> NDArray[Any]:
-    return np.array([getattr(result, attribute) for result in results])

@@ -1,9 +1,10 @@
 """Observation models: the distribution of y given its mean.
 
 The mathematics lives in the core, one header per model; a class here gives it a name, its
-documentation and the textbook quantities.
+documentation, the textbook quantities and a sampler.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -13,11 +14,13 @@ from sklearn.base import BaseEstimator
 
 from . import _core
 from ._links import resolve_link
+from ._random import random_generator
+from ._validation import real_number
 
 Aggregator = Callable[[NDArray[np.float64]], Any]
 
 
-class Observations(BaseEstimator):
+class Observations(ABC, BaseEstimator):
     """Base of all observation models.
 
     Parameters
@@ -37,11 +40,80 @@ class Observations(BaseEstimator):
         """Name of the inverse link that is used when none is given."""
         return resolve_link(self.inverse_link_function, self.name)
 
+    def _parameter(self) -> float:
+        """Return the parameter of the distribution, NaN where it is to be estimated."""
+        return 1.0
+
+    def _scale(self, given: Any) -> Any:
+        return 1.0 if given is None else given
+
+    def likelihood(
+        self,
+        y: ArrayLike,
+        predicted_rate: ArrayLike,
+        scale: float | NDArray[np.float64] | None = None,
+        aggregate_sample_scores: Aggregator = np.mean,
+    ) -> Any:
+        """Return exp of what `log_likelihood` returns."""
+        return np.exp(self.log_likelihood(y, predicted_rate, scale, aggregate_sample_scores))
+
+    def sample_generator(
+        self,
+        key: Any,
+        predicted_rate: ArrayLike,
+        scale: float | NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Draw observations.
+
+        Parameters
+        ----------
+        key :
+            numpy Generator, or a seed: an integer, or a JAX key, whose numbers are taken as one.
+        predicted_rate :
+            Mean of each observation, any shape. A NaN gives NaN.
+        scale :
+            As in `log_likelihood`.
+
+        Returns
+        -------
+        :
+            float64, the shape of `predicted_rate`.
+        """
+        generator = random_generator(key)
+        rate = np.asarray(predicted_rate, dtype=np.float64)
+        missing = np.isnan(rate)
+        facts = _core.observation_models()[self.name]
+        inside = ~missing & np.isfinite(rate)
+        if facts["mean_must_be_positive"]:
+            inside &= rate >= 0.0
+        if facts["mean_must_be_below_one"]:
+            inside &= rate <= 1.0
+        if not np.all(inside | missing):
+            worst = rate[~(inside | missing)].flat[0]
+            raise ValueError(
+                f"{self.name} observations cannot have the mean {worst}: expected a finite one"
+                + (", zero or above" if facts["mean_must_be_positive"] else "")
+                + (", at most one" if facts["mean_must_be_below_one"] else "")
+                + "."
+            )
+        scale = np.broadcast_to(np.asarray(self._scale(scale), dtype=np.float64), rate.shape)
+        drawn = self._draw(generator, np.where(missing, 0.5, rate), scale)
+        return np.where(missing, np.nan, drawn.astype(np.float64))
+
+    @abstractmethod
+    def _draw(
+        self,
+        generator: np.random.Generator,
+        rate: NDArray[np.float64],
+        scale: NDArray[np.float64],
+    ) -> NDArray[Any]:
+        """Draw one observation per rate."""
+
     def log_likelihood(
         self,
         y: ArrayLike,
         predicted_rate: ArrayLike,
-        scale: float | NDArray[np.float64] = 1.0,
+        scale: float | NDArray[np.float64] | None = None,
         aggregate_sample_scores: Aggregator = np.mean,
     ) -> Any:
         """Log-likelihood with all normalising constants.
@@ -53,7 +125,8 @@ class Observations(BaseEstimator):
         predicted_rate :
             Mean of each observation, same shape.
         scale :
-            Dispersion, one number or one per neuron; read by models that have one.
+            Dispersion, one number or one per neuron; read by models that have one. None is 1, or
+            the model's own.
         aggregate_sample_scores :
             Turns the values per sample into what is returned.
 
@@ -64,22 +137,31 @@ class Observations(BaseEstimator):
         """
         observed, rate = _same_shape(y, predicted_rate)
         kept = _complete(observed, rate)
-        rows = self._quantity("log_likelihood", observed, rate, scale)
+        rows = self._quantity("log_likelihood", observed, rate, self._scale(scale))
         return aggregate_sample_scores(rows[kept])
 
     def deviance(
-        self, y: ArrayLike, predicted_rate: ArrayLike, scale: float = 1.0
+        self,
+        y: ArrayLike,
+        predicted_rate: ArrayLike,
+        scale: float | NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
-        """Scaled deviance of each sample, same shape as `y`; zero where the rate equals y."""
+        """Scaled deviance of each sample, same shape as `y`; zero where the rate equals y.
+
+        `scale` divides it, or is the dispersion of a model (negative binomial) that has it as its
+        parameter; None is 1, or the model's own.
+        """
         observed, rate = _same_shape(y, predicted_rate)
-        return self._quantity("deviance", observed, rate, scale) / scale
+        scale = self._scale(scale)
+        rows = self._quantity("deviance", observed, rate, scale)
+        return rows if self._has_parameter() else rows / scale
 
     def pseudo_r2(
         self,
         y: ArrayLike,
         predicted_rate: ArrayLike,
         score_type: str = "pseudo-r2-McFadden",
-        scale: float | NDArray[np.float64] = 1.0,
+        scale: float | NDArray[np.float64] | None = None,
         aggregate_sample_scores: Aggregator = np.mean,
     ) -> Any:
         """Share of the null model's misfit that the rates explain.
@@ -103,8 +185,9 @@ class Observations(BaseEstimator):
         kept = _complete(observed, rate)
         null_rate = np.broadcast_to(observed[kept].mean(axis=0), observed.shape)
         quantity = quantities[score_type]
+        scale = self._scale(scale)
         # The deviance cancels its scale in the ratio.
-        used = scale if quantity == "log_likelihood" else 1.0
+        used = scale if quantity == "log_likelihood" or self._has_parameter() else 1.0
         model = aggregate_sample_scores(self._quantity(quantity, observed, rate, used)[kept])
         null = aggregate_sample_scores(self._quantity(quantity, observed, null_rate, used)[kept])
         # A constant y leaves nothing to explain: NaN, or -inf for a model that misses it.
@@ -114,12 +197,12 @@ class Observations(BaseEstimator):
             return 1.0 - np.divide(model, null)
 
     def estimate_scale(self, y: ArrayLike, predicted_rate: ArrayLike, dof_resid: float) -> float:
-        """Pearson estimate of the dispersion, or 1 for models without one.
+        """Pearson estimate of the dispersion; for models without one their own, or 1.
 
         sum((y - mu)^2 / V(mu)) / dof_resid; McCullagh & Nelder (1989), eq. 4.23 and section 8.3.6.
         """
         if not _core.observation_models()[self.name]["estimates_dispersion"]:
-            return 1.0
+            return float(self._scale(None))
         if not dof_resid > 0:
             raise ValueError(
                 f"`dof_resid` must be positive to estimate a dispersion, got {dof_resid}."
@@ -127,6 +210,9 @@ class Observations(BaseEstimator):
         observed, rate = _same_shape(y, predicted_rate)
         residuals = self._quantity("pearson_residual", observed, rate, 1.0)
         return float(np.nansum(residuals**2) / dof_resid)
+
+    def _has_parameter(self) -> bool:
+        return bool(_core.observation_models()[self.name]["has_parameter"])
 
     def _quantity(
         self,
@@ -155,6 +241,9 @@ class PoissonObservations(Observations):
 
     name = "Poisson"
 
+    def _draw(self, generator: Any, rate: Any, scale: Any) -> Any:
+        return generator.poisson(rate)
+
 
 class GammaObservations(Observations):
     """Positive continuous y, calcium transients for example: variance phi mu^2.
@@ -164,6 +253,87 @@ class GammaObservations(Observations):
     """
 
     name = "Gamma"
+
+    def _draw(self, generator: Any, rate: Any, scale: Any) -> Any:
+        return generator.gamma(1.0 / scale, rate * scale)
+
+
+class BernoulliObservations(Observations):
+    """Events that happen or not: y is 0 or 1 with P(y = 1) = mu, variance mu (1 - mu).
+
+    Default inverse link logistic (canonical); probit and cloglog are the other usual ones, and any
+    other is taken where its means stay between 0 and 1. Dispersion 1. Shares between 0 and 1 are
+    accepted: as many trials as `sample_weight` says. Other y are refused.
+    """
+
+    name = "Bernoulli"
+
+    def _draw(self, generator: Any, rate: Any, scale: Any) -> Any:
+        return generator.binomial(1, rate)
+
+
+class NegativeBinomialObservations(Observations):
+    """Spike counts that vary more than Poisson: variance mu + scale mu^2.
+
+    Default inverse link exp. Non-integer y are accepted; negative y are refused. Hilbe (2011),
+    Negative Binomial Regression.
+
+    Parameters
+    ----------
+    scale :
+        Dispersion, above zero: 1 / scale is the shape. "estimate" finds it by maximum likelihood
+        together with the coefficients, per neuron, and leaves it in the model's `dispersion_`.
+    inverse_link_function :
+        As in `Observations`.
+    """
+
+    name = "NegativeBinomial"
+
+    def __init__(
+        self,
+        scale: float | str = 1.0,
+        inverse_link_function: str | Callable[..., Any] | None = None,
+    ) -> None:
+        super().__init__(inverse_link_function)
+        self.scale = scale
+
+    def _parameter(self) -> float:
+        if isinstance(self.scale, str):
+            if self.scale == "estimate":
+                return float("nan")
+            raise ValueError(f'`scale` must be a number or "estimate", got {self.scale!r}.')
+        scale = real_number(self.scale, "scale")
+        if not 0.0 < scale < np.inf:
+            raise ValueError(f"`scale` must be positive and finite, got {scale!r}.")
+        return scale
+
+    def _scale(self, given: Any) -> Any:
+        if given is not None:
+            return given
+        scale = self._parameter()
+        if np.isnan(scale):
+            raise ValueError(
+                "the scale of this model is estimated by a fit: pass `scale`, the fit's "
+                "`dispersion_`."
+            )
+        return scale
+
+    def _draw(self, generator: Any, rate: Any, scale: Any) -> Any:
+        return generator.poisson(generator.gamma(1.0 / scale, rate * scale))
+
+
+class GaussianObservations(Observations):
+    """Continuous y of constant variance phi.
+
+    Default inverse link identity (canonical): linear regression. The dispersion phi is the residual
+    sum of squares divided by the residual degrees of freedom. In a penalised objective the squared
+    error counts in full, without the factor 1/2.
+    """
+
+    name = "Gaussian"
+
+    def _draw(self, generator: Any, rate: Any, scale: Any) -> Any:
+        return generator.normal(rate, np.sqrt(scale))
 
 
 def resolve_model(model: str | Observations) -> Observations:

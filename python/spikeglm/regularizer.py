@@ -1,11 +1,29 @@
 """Penalties on the coefficients. The intercept is never penalised."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
+
+from . import _core
+from ._groups import MaskGroups, default_mask, groups_of_mask
+from ._validation import FloatArray, warn
+from .exceptions import SpikeglmWarning
+
+__all__ = ["ElasticNet", "GroupLasso", "Lasso", "Regularizer", "Ridge", "UnRegularized"]
+
+
+@dataclass
+class PenaltyTerms:
+    """What the core is told about each neuron's penalty; None where there is no such term."""
+
+    quadratic: Sequence[FloatArray | None]
+    absolute: Sequence[FloatArray | None]
+    groups: MaskGroups | None = None
 
 
 class Regularizer(ABC, BaseEstimator):
@@ -17,17 +35,49 @@ class Regularizer(ABC, BaseEstimator):
         The strength, which may be given here or to the model: None here leaves it to the model.
     """
 
-    allowed_solvers: ClassVar[tuple[str, ...]] = ("Newton",)
-    default_solver: ClassVar[str] = "Newton"
+    smooth: ClassVar[bool] = True
 
     def __init__(self, regularizer_strength: Any = None) -> None:
         self.regularizer_strength = regularizer_strength
 
+    @property
+    def allowed_solvers(self) -> tuple[str, ...]:
+        """Names of the solvers that can minimise an objective with this penalty."""
+        known = _core.solvers()
+        return tuple(
+            name for name, facts in known.items() if self.smooth or facts["handles_groups"]
+        )
+
+    @property
+    def default_solver(self) -> str:
+        """Name of the solver that a model uses when it is told none."""
+        return "Newton" if self.smooth else "ProxNewton"
+
+    def check_solver(self, solver_name: str) -> None:
+        """Raise ValueError when a solver cannot minimise an objective with this penalty."""
+        if solver_name in self.allowed_solvers:
+            return
+        if isinstance(solver_name, str) and "[" in solver_name:
+            raise ValueError(
+                f"solver {solver_name!r} names a backend; the solvers here have none: use "
+                f"{solver_name.split('[')[0]!r}."
+            )
+        raise ValueError(
+            f"solver {solver_name!r} cannot minimise a {type(self).__name__} objective; choose "
+            f"from {', '.join(self.allowed_solvers)}."
+        )
+
     @abstractmethod
-    def coefficient_strengths(
-        self, strength: Any, n_features: int, n_neurons: int
-    ) -> list[NDArray[np.float64] | None]:
-        """Return the quadratic strength of each coefficient, or None, for each neuron."""
+    def terms(self, strength: Any, n_features: int, n_neurons: int) -> PenaltyTerms:
+        """Return the terms of each neuron's penalty for a strength, None being the default."""
+
+    @abstractmethod
+    def penalty(self, coef: ArrayLike, strength: Any = None) -> float:
+        """Return the value that is added to the mean negative log-likelihood.
+
+        `coef` has the shape (n_features,) or (n_features, n_neurons); `strength` is the model's
+        `regularizer_strength`.
+        """
 
 
 class UnRegularized(Regularizer):
@@ -37,49 +87,190 @@ class UnRegularized(Regularizer):
     strength falls to zero and warns.
     """
 
-    def coefficient_strengths(
-        self, strength: Any, n_features: int, n_neurons: int
-    ) -> list[NDArray[np.float64] | None]:
-        """Return None for each neuron: nothing is penalised."""
+    def terms(self, strength: Any, n_features: int, n_neurons: int) -> PenaltyTerms:
+        """Return no terms: nothing is penalised."""
         if strength is not None:
             raise ValueError(
                 f"UnRegularized takes no strength, got regularizer_strength={strength!r}; "
                 'choose regularizer="Ridge" or leave it None.'
             )
-        return [None] * n_neurons
+        nothing = [None] * n_neurons
+        return PenaltyTerms(nothing, nothing)
+
+    def penalty(self, coef: ArrayLike, strength: Any = None) -> float:
+        """Return 0."""
+        return 0.0
 
 
 class Ridge(Regularizer):
     """Quadratic penalty sum(strength * coef**2) / 2 on the mean negative log-likelihood.
 
-    The strength is a number, or one per coefficient; None means 1.0. It equals `alpha` of
-    scikit-learn's PoissonRegressor and GammaRegressor.
+    The strength is a number, one per coefficient, or one per coefficient and neuron; None means
+    1.0. It equals `alpha` of scikit-learn's PoissonRegressor and GammaRegressor, and twice
+    ``alpha / n_samples`` of its Ridge, since a Gaussian model counts the squared error in full.
     """
 
-    def coefficient_strengths(
-        self, strength: Any, n_features: int, n_neurons: int
-    ) -> list[NDArray[np.float64] | None]:
-        """Return one strength per coefficient for each neuron, None where all are zero."""
-        try:
-            values = np.asarray(1.0 if strength is None else strength, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"`regularizer_strength` must be a number or an array, got {strength!r}."
-            ) from None
-        if values.shape not in ((), (n_features,), (n_features, n_neurons)):
+    def terms(self, strength: Any, n_features: int, n_neurons: int) -> PenaltyTerms:
+        """Return quadratic terms."""
+        values = _strengths(strength, n_features, n_neurons)
+        return PenaltyTerms(_columns(values), [None] * n_neurons)
+
+    def penalty(self, coef: ArrayLike, strength: Any = None) -> float:
+        """Return sum(strength * coef**2) / 2."""
+        coef, values = _coef_and_strengths(coef, strength)
+        return float(0.5 * np.sum(values * coef**2))
+
+
+class Lasso(Regularizer):
+    """Absolute penalty sum(strength * abs(coef)) on the mean negative log-likelihood.
+
+    Sets coefficients to exactly zero. The strength is a number, one per coefficient, or one per
+    coefficient and neuron; None means 1.0. Tibshirani (1996), J. R. Stat. Soc. B 58:1.
+    """
+
+    smooth = False
+
+    def terms(self, strength: Any, n_features: int, n_neurons: int) -> PenaltyTerms:
+        """Return absolute terms."""
+        values = _strengths(strength, n_features, n_neurons)
+        return PenaltyTerms([None] * n_neurons, _columns(values))
+
+    def penalty(self, coef: ArrayLike, strength: Any = None) -> float:
+        """Return sum(strength * abs(coef))."""
+        coef, values = _coef_and_strengths(coef, strength)
+        return float(np.sum(values * np.abs(coef)))
+
+
+class ElasticNet(Regularizer):
+    """Both: sum(strength * ((1 - ratio) * coef**2 / 2 + ratio * abs(coef))).
+
+    The model's `regularizer_strength` is a tuple (strength, ratio), each a number, one per
+    coefficient, or one per coefficient and neuron; anything but a tuple is the strength, with ratio
+    0.5. None means (1.0, 0.5). Ratio 1 is Lasso, 0 Ridge; between them a ratio equals `l1_ratio` of
+    scikit-learn. Zou & Hastie (2005), J. R. Stat. Soc. B 67:2.
+    """
+
+    smooth = False
+
+    def terms(self, strength: Any, n_features: int, n_neurons: int) -> PenaltyTerms:
+        """Return quadratic and absolute terms."""
+        strength, ratio = self._split(strength)
+        values = _strengths(strength, n_features, n_neurons)
+        ratios = _strengths(ratio, n_features, n_neurons, "the ratio of an ElasticNet")
+        if np.any(ratios > 1.0):
+            raise ValueError(f"the ratio of an ElasticNet must be between 0 and 1, got {ratio!r}.")
+        return PenaltyTerms(_columns(values * (1.0 - ratios)), _columns(values * ratios))
+
+    def penalty(self, coef: ArrayLike, strength: Any = None) -> float:
+        """Return sum(strength * ((1 - ratio) * coef**2 / 2 + ratio * abs(coef)))."""
+        strength, ratio = self._split(strength)
+        coef, ratios = _coef_and_strengths(coef, ratio)
+        _, values = _coef_and_strengths(coef, strength)
+        return float(np.sum(values * (0.5 * (1.0 - ratios) * coef**2 + ratios * np.abs(coef))))
+
+    @staticmethod
+    def _split(strength: Any) -> tuple[Any, Any]:
+        if not isinstance(strength, tuple):
+            return strength, 0.5
+        if len(strength) != 2:
             raise ValueError(
-                "`regularizer_strength` must be a number or have one value for each coefficient, "
-                f"shape {(n_features,)} or {(n_features, n_neurons)}; got shape {values.shape}."
+                "`regularizer_strength` of an ElasticNet must be a strength or a tuple (strength, "
+                f"ratio), got {strength!r}."
             )
-        if not np.all(np.isfinite(values) & (values >= 0.0)):
-            raise ValueError(
-                f"`regularizer_strength` must be finite and not negative, got {strength!r}."
+        return strength
+
+
+class GroupLasso(Regularizer):
+    """Penalty sum(strength_g * sqrt(size_g) * norm(coef_g)) over groups g of coefficients.
+
+    Sets the coefficients of a group to zero together. Yuan & Lin (2006), J. R. Stat. Soc. B 68:1.
+
+    Parameters
+    ----------
+    mask :
+        Array of zeros and ones (n_groups, n_features): which coefficients are in each group; each
+        may be in one at most, and those in none are not penalised. For several neurons also
+        (n_groups, n_features, n_neurons), where a group may join neurons, which are then fitted
+        together; without the last axis every neuron has the groups of its own. For a dict of
+        arrays as X a dict of such masks. None: all coefficients of a neuron are one group, with a
+        warning.
+    regularizer_strength :
+        Number, or one per group, as for the model; None means 1.0.
+    """
+
+    smooth = False
+
+    def __init__(self, mask: Any = None, regularizer_strength: Any = None) -> None:
+        super().__init__(regularizer_strength)
+        self.mask = mask
+
+    def terms(self, strength: Any, n_features: int, n_neurons: int) -> PenaltyTerms:
+        """Return terms per group."""
+        nothing = [None] * n_neurons
+        if self.mask is None:
+            warn(
+                "GroupLasso has no mask: the coefficients of each neuron are one group. Pass "
+                "`mask` to group them.",
+                SpikeglmWarning,
             )
-        if values.ndim == 1:
-            values = values[:, None]
-        columns = np.broadcast_to(values, (n_features, n_neurons)).T
-        # Zero strength is no penalty, to the bit.
-        return [column.copy() if np.any(column > 0.0) else None for column in columns]
+        groups = self._groups(strength, n_features, n_neurons)
+        return PenaltyTerms(nothing, nothing, groups if np.any(groups.weights > 0.0) else None)
+
+    def penalty(self, coef: ArrayLike, strength: Any = None) -> float:
+        """Return sum(strength_g * sqrt(size_g) * norm(coef_g))."""
+        values = np.asarray(coef, dtype=np.float64)
+        columns = values[:, None] if values.ndim == 1 else values
+        groups = self._groups(strength, *columns.shape)
+        flat = columns.T.ravel()
+        norms = [float(np.linalg.norm(flat[members])) for members in groups.members]
+        return float(np.dot(groups.weights, norms))
+
+    def _groups(self, strength: Any, n_features: int, n_neurons: int) -> MaskGroups:
+        mask = default_mask(n_features) if self.mask is None else self.mask
+        return groups_of_mask(mask, 1.0 if strength is None else strength, n_features, n_neurons)
+
+
+def _numbers(values: Any, name: str) -> FloatArray:
+    try:
+        array = np.asarray(1.0 if values is None else values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number or an array, got {values!r}.") from None
+    if not np.all(np.isfinite(array) & (array >= 0.0)):
+        raise ValueError(f"{name} must be finite and not negative, got {values!r}.")
+    return array
+
+
+def _strengths(
+    strength: Any, n_features: int, n_neurons: int, name: str = "`regularizer_strength`"
+) -> FloatArray:
+    """Return a strength per coefficient and neuron, (n_features, n_neurons)."""
+    if isinstance(strength, tuple):
+        raise TypeError(
+            f"{name} must be a number or an array, got the tuple {strength!r}; only an ElasticNet "
+            "takes a tuple, (strength, ratio)."
+        )
+    if isinstance(strength, Mapping):
+        strength = np.concatenate([np.asarray(part) for part in strength.values()])
+    values = _numbers(strength, name)
+    if values.shape not in ((), (n_features,), (n_features, n_neurons)):
+        raise ValueError(
+            f"{name} must be a number or have one value for each coefficient, shape "
+            f"{(n_features,)} or {(n_features, n_neurons)}; got shape {values.shape}."
+        )
+    if values.ndim == 1:
+        values = values[:, None]
+    return np.broadcast_to(values, (n_features, n_neurons))
+
+
+def _columns(values: FloatArray) -> list[FloatArray | None]:
+    """Return one array per neuron; zero strength is no penalty, to the bit."""
+    return [column.copy() if np.any(column > 0.0) else None for column in values.T]
+
+
+def _coef_and_strengths(coef: ArrayLike, strength: Any) -> tuple[FloatArray, FloatArray]:
+    values = np.asarray(coef, dtype=np.float64)
+    columns = values[:, None] if values.ndim == 1 else values
+    return values, _strengths(strength, *columns.shape).reshape(values.shape)
 
 
 def resolve_strength(of_model: Any, regularizer: Regularizer) -> Any:
@@ -87,12 +278,20 @@ def resolve_strength(of_model: Any, regularizer: Regularizer) -> Any:
     own = regularizer.regularizer_strength
     if of_model is None or own is None:
         return own if of_model is None else of_model
-    if not np.array_equal(np.asarray(of_model), np.asarray(own)):
+    if not _equal(of_model, own):
         raise ValueError(
             f"the model has regularizer_strength={of_model!r} and its regularizer has "
             f"regularizer_strength={own!r}: give one of them."
         )
     return of_model
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    return bool(np.array_equal(np.asarray(one), np.asarray(other)))
 
 
 def resolve_regularizer(regularizer: str | Regularizer | None) -> Regularizer:

@@ -11,16 +11,49 @@ from spikeglm.glm import GLM
 
 MODELS = list(_core.observation_models())
 LINKS = list(_core.inverse_links())
-PAIRS = list(itertools.product(MODELS, LINKS))
+FACTS = _core.observation_models()
 
 # Where the linear predictor lies, and how wide it spreads, so that means are moderate.
-PREDICTORS = {"exp": (0.5, 0.6), "softplus": (1.0, 1.0), "reciprocal": (0.4, 0.06)} | {
-    "identity": (6.0, 0.8)
+PREDICTORS = {
+    "exp": (0.5, 0.6),
+    "softplus": (1.0, 1.0),
+    "reciprocal": (0.4, 0.06),
+    "identity": (6.0, 0.8),
+    "logistic": (0.2, 1.0),
+    "probit": (0.1, 0.6),
+    "cloglog": (-0.4, 0.7),
+}
+# Of models whose means are chances.
+CHANCES = {"exp": (-0.9, 0.4), "softplus": (-1.0, 0.6), "reciprocal": (2.5, 0.4)} | {
+    "identity": (0.5, 0.2)
 }
 SAMPLERS = {
     "Poisson": lambda rng, mu: rng.poisson(mu).astype(float),
     "Gamma": lambda rng, mu: rng.gamma(3.0, mu / 3.0),
+    "Bernoulli": lambda rng, mu: rng.binomial(1, mu).astype(float),
+    "NegativeBinomial": lambda rng, mu: rng.poisson(rng.gamma(1.0, mu)).astype(float),
+    "Gaussian": lambda rng, mu: rng.normal(mu, 0.5),
 }
+VARIANCES = {
+    "Poisson": lambda mu: mu,
+    "Gamma": lambda mu: mu**2,
+    "Bernoulli": lambda mu: mu * (1 - mu),
+    "NegativeBinomial": lambda mu: mu + mu**2,
+    "Gaussian": np.ones_like,
+}
+# A count with a mean below one, whatever the predictor, asks for more than it can have.
+ALL_PAIRS = [
+    (model, link)
+    for model, link in itertools.product(MODELS, LINKS)
+    if model in ("Bernoulli", "Gaussian") or link not in ("logistic", "probit", "cloglog")
+]
+# Those that are in use.
+PAIRS = [
+    *itertools.product(["Poisson", "Gamma"], ["exp", "softplus", "reciprocal", "identity"]),
+    *itertools.product(["Bernoulli"], ["logistic", "probit", "cloglog", "identity"]),
+    *itertools.product(["NegativeBinomial"], ["exp", "softplus"]),
+    *itertools.product(["Gaussian"], ["identity", "exp"]),
+]
 
 
 @dataclass
@@ -35,7 +68,8 @@ def make_problem(model, link, n=300, p=3, seed=0):
     """Data that the pair describes, with weights and offsets that may be used or not."""
     rng = np.random.default_rng([seed, n, p])
     X = rng.uniform(-1, 1, size=(n, p)) @ (np.eye(p) + 0.2)
-    level, spread = PREDICTORS[link]
+    chance = FACTS[model]["mean_must_be_below_one"] and link in CHANCES
+    level, spread = (CHANCES if chance else PREDICTORS)[link]
     beta = rng.uniform(-1, 1, size=p) * spread / max(p, 1)
     offset = rng.uniform(-0.5, 0.5, size=n) * spread
     y = SAMPLERS[model](rng, _core.inverse_link(link, level + X @ beta))
@@ -71,10 +105,10 @@ def derivatives(model, X, y, weight=None, offset=None):
     link = model.inverse_link_function
     eta = X @ model.coef_ + model.intercept_ + (0.0 if offset is None else offset)
     name = model.observation_model
-    _, d1, d2, _ = _core.row_terms(name, link, np.ascontiguousarray(y, float), eta)
+    _, d1, d2, _ = _core.row_terms(name, link, np.ascontiguousarray(y, float), eta, 1.0)
     Z = np.c_[np.ones(n), X - np.average(X, axis=0, weights=weight)]
     strength = 0.0 if model.regularizer_strength is None else model.regularizer_strength
-    penalty = weight.sum() * np.broadcast_to(strength, p)
+    penalty = weight.sum() * np.broadcast_to(strength, p) / FACTS[name]["objective_factor"]
     gradient = Z.T @ (weight * d1) + np.r_[0.0, penalty * model.coef_]
     curvature = (Z.T * (weight * d2)) @ Z + np.diag(np.r_[0.0, penalty])
     return gradient, curvature
@@ -92,9 +126,11 @@ def objective(model, X, y, weight=None, offset=None):
     weight = np.ones(len(y)) if weight is None else weight
     eta = X @ model.coef_ + model.intercept_ + (0.0 if offset is None else offset)
     y = np.ascontiguousarray(y, float)
-    loss, *_ = _core.row_terms(model.observation_model, model.inverse_link_function, y, eta)
+    name = model.observation_model
+    loss, *_ = _core.row_terms(name, model.inverse_link_function, y, eta, 1.0)
     strength = 0.0 if model.regularizer_strength is None else model.regularizer_strength
-    return np.sum(weight * loss) / weight.sum() + np.sum(strength * model.coef_**2) / 2
+    mean = FACTS[name]["objective_factor"] * np.sum(weight * loss) / weight.sum()
+    return mean + np.sum(strength * model.coef_**2) / 2
 
 
 def standard_errors(model, X, y, weight=None, offset=None):

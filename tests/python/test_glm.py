@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV
 
 from glm_cases import (
     PAIRS,
+    VARIANCES,
     assert_same_parameters,
     estimator,
     fit_quietly,
@@ -37,7 +38,7 @@ from spikeglm.exceptions import (
     SpikeglmWarning,
 )
 from spikeglm.glm import GLM
-from spikeglm.observation_models import GammaObservations, PoissonObservations
+from spikeglm.observation_models import PoissonObservations, resolve_model
 from spikeglm.regularizer import Ridge, UnRegularized
 
 CASES = [(*pair, strength) for pair in PAIRS for strength in (None, 0.03)]
@@ -305,7 +306,7 @@ def test_the_start_does_not_matter(case):
 def test_scores_are_what_they_are_called(case):
     (model, _, strength), data, fitted, _ = case
     X, y = data.X, data.y
-    observations = {"Poisson": PoissonObservations, "Gamma": GammaObservations}[model]()
+    observations = resolve_model(model)
     mu = fitted.predict(X, offset=data.offset)
     null = np.full_like(y, y.mean())
     deviance = observations.deviance(y, mu).sum()
@@ -344,8 +345,11 @@ def test_residuals_are_orthogonal_to_the_intercept(case):
         "softplus": 1 / (1 + np.exp(-eta)),
         "reciprocal": -(mu**2),
         "identity": np.ones_like(mu),
+        "logistic": mu * (1 - mu),
+        "probit": np.exp(-(eta**2) / 2) / np.sqrt(2 * np.pi),
+        "cloglog": np.exp(eta - np.exp(eta)),
     }[link]
-    variance = {"Poisson": mu, "Gamma": mu**2}[model]
+    variance = VARIANCES[model](mu)
     terms = data.weight * (data.y - mu) * slope / variance
     assert abs(terms.sum()) <= 1e-8 * np.sqrt(np.sum(data.weight * slope**2 / variance))
 

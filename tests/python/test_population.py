@@ -78,7 +78,7 @@ def test_a_missing_value_concerns_its_neuron_only():
 def test_warnings_name_neurons_once():
     y = Y.copy()
     y[:, 1] = 0.0
-    with pytest.warns(SilentNeuronWarning, match=r"^neuron 1: y is zero"):
+    with pytest.warns(SilentNeuronWarning, match=r"^neuron 1: y is 0 in every row"):
         model = PopulationGLM().fit(X, y)
     assert model.intercept_[1] == -np.inf
     assert np.all(model.predict(X)[:, 1] == 0.0)

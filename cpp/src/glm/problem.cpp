@@ -131,6 +131,7 @@ FitResult Problem::describe() const {
     result.n_used = rows_.moments.n_used;
     result.n_dropped = rows_.n_dropped;
     result.sum_of_weights = rows_.sum_of_weights;
+    result.mean_y = rows_.mean_y;
     result.penalised = penalised();
     result.coef.assign(coordinates_.cols(), 0.0);
     result.intercept = null_.intercept;
