@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 import scipy.sparse
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
@@ -105,7 +106,7 @@ def test_missing_rows_are_dropped(case):
     settings, data, fitted, errors = case
     at = np.r_[0, 0, 5, 130, 255, 300, 300]
     X = np.insert(data.X, at, 0.1, axis=0)
-    y = np.insert(data.y, at, 2.0)
+    y = np.insert(data.y, at, 1.0)
     rows = at + np.arange(7)
     X[rows[:3], [0, 1, 2]] = np.nan
     X[rows[3]] = np.nan
@@ -430,7 +431,8 @@ def test_splines_that_sum_to_one_give_the_limit_of_ridge():
     assert fitted.kkt_ <= 1e-8
 
 
-@pytest.mark.parametrize(("model", "link"), PAIRS)
+# A chance of zero costs nothing where y is zero: with an identity link the optimum is at that border.
+@pytest.mark.parametrize(("model", "link"), [p for p in PAIRS if p != ("Bernoulli", "identity")])
 @pytest.mark.parametrize("strength", [1e-3, 1.0])
 def test_more_columns_than_rows_with_a_penalty(model, link, strength):
     data = make_problem(model, link, n=20, p=40)
@@ -1215,6 +1217,9 @@ def test_predictions_are_the_mean_function(case):
         "softplus": np.log1p(np.exp(eta)),
         "reciprocal": 1 / eta,
         "identity": eta,
+        "logistic": 1 / (1 + np.exp(-eta)),
+        "probit": ndtr(eta),
+        "cloglog": 1 - np.exp(-np.exp(eta)),
     }[link]
     np.testing.assert_allclose(fitted.predict(data.X, offset=data.offset), mean, rtol=1e-13)
 
