@@ -247,7 +247,11 @@ def _build(cls: Callable[..., Any], settings: dict[str, Any]) -> Any:
 
 
 def _known_classes() -> dict[str, type[BaseEstimator]]:
-    """Return the classes that a file may name: the concrete public ones of this package."""
+    """Return the classes that a file may name: the concrete public ones of this package.
+
+    Bases are not among them. Models do not hold any, and their constructors allocate what their
+    parameters say, where those of models and their parts only keep them.
+    """
     modules = [
         module
         for name, module in list(sys.modules.items())
@@ -260,6 +264,7 @@ def _known_classes() -> dict[str, type[BaseEstimator]]:
         if isinstance(cls, type)
         and issubclass(cls, BaseEstimator)
         and cls.__module__.partition(".")[0] == _PACKAGE
+        and not cls.__module__.startswith(f"{_PACKAGE}.basis")
         and not cls.__name__.startswith(("_", "Base"))
         and not inspect.isabstract(cls)
     }

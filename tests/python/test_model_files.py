@@ -380,6 +380,7 @@ def test_mapping():
         ({"model_class": "GML"}, "'GML', which is no class.*did you mean 'GLM'"),
         ({"model_class": "os.system"}, "no class of spikeglm"),
         ({"model_class": "BaseGLM"}, "no class of spikeglm"),
+        ({"model_class": "BSplineBasis"}, "no class of spikeglm"),
         ({"model_class": None}, "'model_class' is missing"),
         ({"model_class": np.array(["GLM"])}, "must be a text"),
         ({"model_class": "PopulationGLM"}, "has shape"),
@@ -401,6 +402,7 @@ def test_mapping():
             "name twice",
         ),
         ({"param__regularizer": None, "param__regularizer__class": "Popen"}, "no class of"),
+        ({"param__regularizer": None, "param__regularizer__class": "FourierBasis"}, "no class of"),
         ({"param__regularizer": None, "param__regularizer__class": 3}, "must be a text"),
         (
             {
