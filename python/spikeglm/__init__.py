@@ -22,6 +22,7 @@ from . import (
     utils,
 )
 from ._config import show_config
+from ._model_files import inspect_npz, load_model
 from ._version import __version__
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "glm",
     "goodness_of_fit",
     "identifiability_constraints",
+    "inspect_npz",
+    "load_model",
     "observation_models",
     "regularizer",
     "show_config",

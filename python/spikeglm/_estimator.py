@@ -61,6 +61,23 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         super().set_params(**params)
         return self
 
+    def save_params(self, filename: Any) -> None:
+        """Write the model, fitted or not, to an .npz file that `spikeglm.load_model` reads.
+
+        Parameters
+        ----------
+        filename :
+            Path, to which ".npz" is appended where it is missing, or a binary file object.
+
+        Raises
+        ------
+        TypeError
+            A parameter is nothing that a file can hold, such as an unknown function.
+        """
+        from ._model_files import save
+
+        save(self, filename)
+
     def _fit_columns(
         self,
         features: Features,
