@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "models.hpp"
 
@@ -17,8 +18,10 @@ using Index = std::ptrdiff_t;
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
 /// Rounds of one complete sweep, sweeps over the blocks that are not zero, and Newton steps.
 constexpr int max_rounds = 200;
-constexpr int active_sweeps = 4;
+constexpr int active_sweeps = 30;
 constexpr int newton_steps = 8;
+/// Sweeps that leave more than this share of the residual give way to Newton's method.
+constexpr double worthwhile = 0.6;
 /// Ends after so many rounds without half of the best residual: rounding allows no more.
 constexpr int max_stalls = 20;
 /// Share of the residual of x at which the minimiser counts as found.
@@ -333,8 +336,12 @@ CompositeModel::Solution CompositeModel::minimise(const Penalty& penalty, std::s
     int stalls = 0;
     for (int round = 0; round < max_rounds && stalls < max_stalls; ++round) {
         w.sweep(true);
-        for (int i = 0; i < active_sweeps; ++i) w.sweep(false);
         double residual = w.residual_of(w.z, w.r);
+        for (int i = 0; i < active_sweeps && residual > target; ++i) {
+            w.sweep(false);
+            const double before = std::exchange(residual, w.residual_of(w.z, w.r));
+            if (i >= 2 && residual > worthwhile * before) break;
+        }
         for (int i = 0; i < newton_steps && residual > target && w.newton_on_face(); ++i)
             residual = w.residual_of(w.z, w.r);
         if (residual <= target) break;

@@ -16,14 +16,16 @@ namespace {
 
 using Vector = std::vector<double>;
 
-/// An epoch that climbs is taken back, and repeated with half the step size.
+/// An epoch that climbs is taken back, and repeated with half the step size; each that does not
+/// doubles it again, up to the one asked for.
 constexpr int max_halvings = 30;
 
 class Svrg final : public Solver {
 public:
     Svrg(const SolverSettings& settings, bool proximal)
         : proximal_(proximal),
-          step_(settings.at("stepsize")),
+          asked_step_(settings.at("stepsize")),
+          step_(asked_step_),
           rows_(static_cast<std::size_t>(settings.at("batch_size"))),
           generator_(static_cast<std::uint64_t>(settings.at("seed"))) {}
 
@@ -36,7 +38,7 @@ private:
                std::span<const double> x, const Evaluation& at_x);
 
     bool proximal_;
-    double step_;
+    double asked_step_, step_;
     std::vector<std::ptrdiff_t> rows_;
     std::mt19937_64 generator_;
     Vector z_, here_, there_, smooth_;
@@ -75,6 +77,7 @@ Step Svrg::step(const Objective& objective, const Penalty& penalty, const SolveO
             continue;
         std::copy(z_.begin(), z_.end(), x.begin());
         std::swap(at_x, at_z_);
+        step_ = std::min(2.0 * step_, asked_step_);
         return {true, Status::max_iterations};
     }
     return {false, Status::line_search_failed};
