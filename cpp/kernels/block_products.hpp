@@ -7,8 +7,11 @@ void matvec_kernel(const RowBlock& x, const double* coef, std::ptrdiff_t coef_st
                    std::ptrdiff_t n_problems, double* eta, std::ptrdiff_t eta_stride);
 void transpose_matvec_kernel(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
                              std::ptrdiff_t n_problems, double* out, std::ptrdiff_t out_stride);
-void sandwich_kernel(const RowBlock& x, const double* w, double* out, std::ptrdiff_t out_stride,
-                     double* scratch);
+void add_products_kernel(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
+                         std::ptrdiff_t n_vectors, double* sums, double* scratch);
+std::ptrdiff_t products_size_kernel(const RowBlock& parts, std::ptrdiff_t n_vectors);
+void collect_products_kernel(const RowBlock& parts, std::ptrdiff_t n_vectors, const double* sums,
+                             double* out);
 void multiply_kernel(const RowPart& left, const RowPart& right, std::ptrdiff_t channels,
                      std::ptrdiff_t rows, double* values, std::ptrdiff_t stride,
                      std::int32_t* starts);

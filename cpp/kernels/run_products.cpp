@@ -1,34 +1,14 @@
 #include "run_products.hpp"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <array>
 #include <numeric>
-#include <type_traits>
-#include <utility>
 
 #include "block_products.hpp"
+#include "runs.hpp"
 
 namespace spikeglm {
 namespace {
-
-/// A run of L values; Eigen::Dynamic for lengths that are not compiled in.
-template <int L>
-using Run = Eigen::Map<Eigen::Array<double, L, 1>>;
-template <int L>
-using ConstRun = Eigen::Map<const Eigen::Array<double, L, 1>>;
-
-/// Calls f.operator()<L>() for a length of runs.
-template <class F>
-void with_length(std::ptrdiff_t length, F&& f) {
-    switch (length) {
-        case 1: return f.template operator()<1>();
-        case 2: return f.template operator()<2>();
-        case 3: return f.template operator()<3>();
-        case 4: return f.template operator()<4>();
-        default: return f.template operator()<Eigen::Dynamic>();
-    }
-}
 
 /// Calls f.operator()<L, N>() for the length and number of runs. N is compiled in for one run and
 /// for L of them, a product of two splines of order L; Eigen::Dynamic stands for all others.
@@ -42,10 +22,6 @@ void with_runs(const RowPart& x, F&& f) {
         else
             f.template operator()<L, Eigen::Dynamic>();
     });
-}
-
-constexpr std::ptrdiff_t fixed_or(int fixed, std::ptrdiff_t dynamic) {
-    return fixed == Eigen::Dynamic ? dynamic : fixed;
 }
 
 }  // namespace
@@ -103,14 +79,6 @@ void run_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d
 }
 
 namespace {
-
-/// Calls f(std::integral_constant<int, i>) for i < N: indices that the compiler knows.
-template <int N, class F>
-void unrolled(F&& f) {
-    [&]<int... I>(std::integer_sequence<int, I...>) {
-        (f(std::integral_constant<int, I>()), ...);
-    }(std::make_integer_sequence<int, N>());
-}
 
 /// Columns of ones on and below the diagonal: of a run with itself the lower triangle, by whole
 /// vectors.
@@ -231,37 +199,74 @@ void run_sandwich(const RowPart& x, std::ptrdiff_t rows, const double* w, double
     });
 }
 
-void run_cross(const RowPart& a, const double* a_values, const RowPart& b, std::ptrdiff_t rows,
+namespace {
+
+/// Single rows of a part of runs; those of a factored part are multiplied out.
+class RowRuns {
+public:
+    explicit RowRuns(const RowPart& part) : part_(part) {}
+
+    /// Goes to a row. Its runs follow each other in `values`.
+    void go_to(std::ptrdiff_t r) {
+        if (!part_.factored()) {
+            values = part_.values + r * part_.stride;
+            starts = part_.starts + r * part_.n_runs;
+            return;
+        }
+        const RowPart& slow = part_.factors[0];
+        const RowPart& fast = part_.factors[1];
+        const std::ptrdiff_t begin = slow.starts[r] * fast.cols + fast.starts[r];
+        for (std::ptrdiff_t i = 0; i < part_.n_runs; ++i) {
+            product_starts_[i] = static_cast<std::int32_t>(begin + i * fast.cols);
+            for (std::ptrdiff_t k = 0; k < part_.run_length; ++k)
+                product_[i * part_.run_length + k] =
+                    slow.values[r * slow.stride + i] * fast.values[r * fast.stride + k];
+        }
+        values = product_;
+        starts = product_starts_;
+    }
+
+    const double* values = nullptr;
+    const std::int32_t* starts = nullptr;
+
+private:
+    const RowPart& part_;
+    double product_[max_factor_run * max_factor_run];
+    std::int32_t product_starts_[max_factor_run];
+};
+
+}  // namespace
+
+void run_cross(const RowPart& a, const RowPart& b, std::ptrdiff_t rows, const double* w,
                double* out, std::ptrdiff_t out_stride) {
+    RowRuns of_a(a);
+    RowRuns of_b(b);
     with_length(b.run_length, [&]<int L>() {
         for (std::ptrdiff_t r = 0; r < rows; ++r) {
-            const std::int32_t* a_starts = a.starts + r * a.n_runs;
-            const std::int32_t* b_starts = b.starts + r * b.n_runs;
-            const double* factors = a_values + r * a.stored();
-            const double* values = b.values + r * b.stride;
+            of_a.go_to(r);
+            of_b.go_to(r);
             for (std::ptrdiff_t i = 0; i < a.n_runs; ++i)
                 for (std::ptrdiff_t k = 0; k < a.run_length; ++k) {
-                    double* column = out + (a_starts[i] + k) * out_stride;
-                    const double factor = factors[i * a.run_length + k];
+                    double* column = out + (of_a.starts[i] + k) * out_stride;
+                    const double factor = w[r] * of_a.values[i * a.run_length + k];
                     for (std::ptrdiff_t j = 0; j < b.n_runs; ++j)
-                        Run<L>(column + b_starts[j], b.run_length) +=
-                            factor * ConstRun<L>(values + j * b.run_length, b.run_length);
+                        Run<L>(column + of_b.starts[j], b.run_length) +=
+                            factor * ConstRun<L>(of_b.values + j * b.run_length, b.run_length);
                 }
         }
     });
 }
 
-void run_dense_cross(const RowPart& a, const double* a_values, std::ptrdiff_t a_stride,
-                     const RowPart& dense, const double* dense_values, std::ptrdiff_t dense_stride,
-                     std::ptrdiff_t rows, double* out, std::ptrdiff_t out_stride) {
+void run_dense_cross(const RowPart& a, const RowPart& dense, std::ptrdiff_t rows, const double* w,
+                     double* out, std::ptrdiff_t out_stride) {
+    RowRuns of_a(a);
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
-        const std::int32_t* starts = a.starts + r * a.n_runs;
-        const double* factors = a_values + r * a_stride;
-        const ConstRun<Eigen::Dynamic> values(dense_values + r * dense_stride, dense.cols);
+        of_a.go_to(r);
+        const ConstRun<Eigen::Dynamic> values(dense.values + r * dense.stride, dense.cols);
         for (std::ptrdiff_t i = 0; i < a.n_runs; ++i)
             for (std::ptrdiff_t k = 0; k < a.run_length; ++k)
-                Run<Eigen::Dynamic>(out + (starts[i] + k) * out_stride, dense.cols) +=
-                    factors[i * a.run_length + k] * values;
+                Run<Eigen::Dynamic>(out + (of_a.starts[i] + k) * out_stride, dense.cols) +=
+                    w[r] * of_a.values[i * a.run_length + k] * values;
     }
 }
 

@@ -19,15 +19,12 @@ void run_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d
 void run_sandwich(const RowPart& x, std::ptrdiff_t rows, const double* w, double* out,
                   std::ptrdiff_t out_stride);
 
-/// Adds b' a to rows of b and columns of a, for two parts of runs; `a_values` in place of a.values,
-/// a.stored() per row.
-void run_cross(const RowPart& a, const double* a_values, const RowPart& b, std::ptrdiff_t rows,
+/// Adds b' diag(w) a to rows of b and columns of a, for two parts of runs, factored or not.
+void run_cross(const RowPart& a, const RowPart& b, std::ptrdiff_t rows, const double* w,
                double* out, std::ptrdiff_t out_stride);
 
-/// Adds dense' a to rows of the dense part and columns of a. Values and strides are given apart, as
-/// either side may be the weighted one.
-void run_dense_cross(const RowPart& a, const double* a_values, std::ptrdiff_t a_stride,
-                     const RowPart& dense, const double* dense_values, std::ptrdiff_t dense_stride,
-                     std::ptrdiff_t rows, double* out, std::ptrdiff_t out_stride);
+/// Adds dense' diag(w) a to rows of the dense part and columns of a.
+void run_dense_cross(const RowPart& a, const RowPart& dense, std::ptrdiff_t rows, const double* w,
+                     double* out, std::ptrdiff_t out_stride);
 
 }  // namespace spikeglm

@@ -244,19 +244,24 @@ TEST("the sandwich agrees with plain loops, negative weights included") {
             const Index stride = cols + 2;
             const Vector data = random_vector(rows * stride, 6);
             const Vector w = random_vector(rows, 7);  // both signs
-            const Index out_stride = cols + 1;
-            const Vector before = random_vector(out_stride * cols, 8);
-            Vector out = before;
             Vector scratch(at(rows * cols));
             const RowPart part = RowPart::dense(data.data(), cols, stride);
-            kernels().sandwich({rows, cols, &part, 1}, w.data(), out.data(), out_stride,
-                               scratch.data());
+            const RowBlock x{rows, cols, &part, 1};
+            // Sums of dense parts are those that are meant; what is there already is added to.
+            const Index size = kernels().products_size(x, 1);
+            CHECK(size == cols * (1 + cols));
+            const Vector before = random_vector(size, 8);
+            Vector sums = before;
+            kernels().add_products(x, w.data(), rows, 1, sums.data(), scratch.data());
+            Vector out(at(size));
+            kernels().collect_products(x, 1, sums.data(), out.data());
             for (Index j = 0; j < cols; ++j)
-                for (Index i = 0; i < out_stride; ++i) {
-                    double sum = before[at(i + j * out_stride)];
-                    for (Index r = 0; i >= j && i < cols && r < rows; ++r)
+                for (Index i = 0; i < cols; ++i) {
+                    const Index place = cols + i + j * cols;
+                    double sum = before[at(place)];
+                    for (Index r = 0; i >= j && r < rows; ++r)
                         sum += w[at(r)] * data[at(r * stride + i)] * data[at(r * stride + j)];
-                    CHECK_CLOSE(out[at(i + j * out_stride)], sum, 1e-12);
+                    CHECK_CLOSE(out[at(place)], sum, 1e-12);
                 }
         }
 }

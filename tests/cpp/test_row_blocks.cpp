@@ -1,6 +1,8 @@
 // Kernels on blocks of dense and sparse parts against plain loops.
 #include <algorithm>
+#include <array>
 #include <random>
+#include <utility>
 
 #include "check.hpp"
 #include "spikeglm/backend/kernels.hpp"
@@ -26,11 +28,13 @@ Vector random_vector(Index size, double low = -1.0, double high = 1.0) {
     return values;
 }
 
-/// What a part looks like; n_runs of zero: dense.
+/// What a part looks like; n_runs of zero: dense. With `slow_cols` it is factored: a slow factor of
+/// as many columns and a run of n_runs, times a fast one of `cols` with a run of run_length.
 struct Shape {
     Index cols = 0;
     Index n_runs = 0;
     Index run_length = 0;
+    Index slow_cols = 0;
 };
 
 /// A block with random values and runs in random order at random places, and the same as a matrix.
@@ -42,34 +46,63 @@ struct Example {
     std::vector<RowPart> parts;
     Vector dense;
 
-    Example(Index n, const std::vector<Shape>& shapes) : rows(n) {
-        for (const Shape& shape : shapes) {
-            const bool sparse = shape.n_runs > 0;
-            const Index stored = sparse ? shape.n_runs * shape.run_length : shape.cols;
-            const Index stride = stored + 2;
-            values.push_back(random_vector(rows * stride + 1));
-            starts.emplace_back();
-            for (Index r = 0; sparse && r < rows; ++r) place_runs(shape);
-            parts.push_back({cols, shape.cols, values.back().data(), stride,
-                             sparse ? starts.back().data() : nullptr, sparse ? shape.n_runs : 1,
-                             sparse ? shape.run_length : shape.cols});
-            if (sparse && rows == 0) {
-                starts.back().push_back(0);
-                parts.back().starts = starts.back().data();
+    std::vector<std::array<RowPart, 2>> factors;
+
+    Example(Index n, const std::vector<Shape>& shapes) : rows(n), factors(shapes.size()) {
+        for (std::size_t k = 0; k < shapes.size(); ++k) {
+            const Shape& shape = shapes[k];
+            if (shape.slow_cols > 0) {
+                factors[k] = {leaf({shape.slow_cols, 1, shape.n_runs}),
+                              leaf({shape.cols, 1, shape.run_length})};
+                RowPart part;
+                part.cols = shape.slow_cols * shape.cols;
+                part.n_runs = shape.n_runs;
+                part.run_length = shape.run_length;
+                part.factors = factors[k].data();
+                parts.push_back(part);
+            } else {
+                parts.push_back(leaf(shape));
             }
-            cols += shape.cols;
+            parts.back().first_col = cols;
+            cols += parts.back().cols;
         }
         dense.assign(at(rows * cols), 0.0);
         for (const RowPart& part : parts)
             for (Index r = 0; r < rows; ++r)
                 for (Index i = 0; i < part.stored(); ++i) {
-                    const Index run = i / part.run_length;
-                    const Index column =
-                        part.sparse() ? part.starts[r * part.n_runs + run] + i % part.run_length
-                                      : i;
-                    dense[at(r * cols + part.first_col + column)] =
-                        part.values[r * part.stride + i];
+                    const auto [column, value] = stored(part, r, i);
+                    dense[at(r * cols + part.first_col + column)] = value;
                 }
+    }
+
+    RowPart leaf(const Shape& shape) {
+        const bool sparse = shape.n_runs > 0;
+        const Index stored = sparse ? shape.n_runs * shape.run_length : shape.cols;
+        const Index stride = stored + 2;
+        values.push_back(random_vector(rows * stride + 1));
+        starts.emplace_back();
+        for (Index r = 0; sparse && r < rows; ++r) place_runs(shape);
+        if (sparse && rows == 0) starts.back().push_back(0);
+        return {0,
+                shape.cols,
+                values.back().data(),
+                stride,
+                sparse ? starts.back().data() : nullptr,
+                sparse ? shape.n_runs : 1,
+                sparse ? shape.run_length : shape.cols};
+    }
+
+    /// Value i of row r with its column.
+    static std::pair<Index, double> stored(const RowPart& part, Index r, Index i) {
+        const Index run = i / part.run_length;
+        const Index within = i % part.run_length;
+        if (part.factored()) {
+            const auto [slow, a] = stored(part.factors[0], r, run);
+            const auto [fast, b] = stored(part.factors[1], r, within);
+            return {slow * part.factors[1].cols + fast, a * b};
+        }
+        return {part.sparse() ? part.starts[r * part.n_runs + run] + within : i,
+                part.values[r * part.stride + i]};
     }
 
     /// Spreads the columns that runs leave free at random between them.
@@ -110,6 +143,17 @@ const std::vector<std::vector<Shape>> shapes = {
     {{5}, {9, 1, 4}},
     {{9, 4, 1}, {17, 4, 4}, {6, 1, 5}},
     {{3}, {30, 4, 4}, {7}, {12, 2, 3}, {2}},
+    {{6, 4, 4, 7}},
+    {{4, 4, 4, 4}},
+    {{5, 3, 3, 6}},
+    {{6, 4, 2, 5}},
+    {{7, 1, 3, 4}},
+    {{5, 2, 4, 6}},
+    {{4, 1, 1, 3}},
+    {{6, 2, 2, 20}},
+    {{6, 4, 3, 5}, {4}},
+    {{5}, {6, 4, 4, 5}, {9, 1, 4}},
+    {{9, 4, 1}, {5, 3, 4, 5}, {4, 2, 3, 4}, {3}},
 };
 
 std::string text_of(const std::vector<Shape>& parts, Index rows) {
@@ -158,23 +202,72 @@ TEST("products of blocks with sparse parts agree with plain loops") {
     });
 }
 
-TEST("the sandwich of blocks with sparse parts has every pair of columns once") {
+TEST("sums of products, added up over blocks, have every pair of columns once") {
     for_each_example([](const Example& x) {
-        const Vector w = random_vector(x.rows + 1);  // both signs
-        const Index stride = x.cols + 1;
-        Vector out(at(stride * x.cols), 0.0);
-        Vector scratch(at(x.rows * x.cols + 1));
-        kernels().sandwich(x.block(), w.data(), out.data(), stride, scratch.data());
-        for (Index j = 0; j < x.cols; ++j) {
-            for (Index i = j; i < x.cols; ++i) {
-                double sum = 0.0;
-                for (Index r = 0; r < x.rows; ++r) sum += w[at(r)] * x(r, i) * x(r, j);
-                const double found =
-                    out[at(i + j * stride)] + (i == j ? 0.0 : out[at(j + i * stride)]);
-                CHECK_CLOSE(found, sum, 1e-12);
-            }
-            CHECK(out[at(x.cols + j * stride)] == 0.0);
+        for (const Index n_vectors : {1, 2}) {
+            const Index d_stride = x.rows + 1;
+            const Vector d = random_vector(n_vectors * d_stride);  // weights of both signs
+            const double* w = d.data() + (n_vectors - 1) * d_stride;
+            const RowBlock block = x.block();
+            RowBlock parts = block;
+            parts.rows = 0;
+            Vector sums(at(kernels().products_size(parts, n_vectors)), 0.0);
+            Vector scratch(at(x.rows * x.cols + 1));
+            for (int repeat = 0; repeat < 2; ++repeat)
+                kernels().add_products(block, d.data(), d_stride, n_vectors, sums.data(),
+                                       scratch.data());
+            Vector out(at(x.cols * (n_vectors + x.cols) + 1), -7.0);
+            kernels().collect_products(parts, n_vectors, sums.data(), out.data());
+            CHECK(out.back() == -7.0);
+            for (Index m = 0; m < n_vectors; ++m)
+                for (Index c = 0; c < x.cols; ++c) {
+                    double sum = 0.0;
+                    for (Index r = 0; r < x.rows; ++r) sum += x(r, c) * d[at(r + m * d_stride)];
+                    CHECK_CLOSE(out[at(c + m * x.cols)], 2.0 * sum, 1e-12);
+                }
+            const double* sandwich = out.data() + n_vectors * x.cols;
+            for (Index j = 0; j < x.cols; ++j)
+                for (Index i = j; i < x.cols; ++i) {
+                    double sum = 0.0;
+                    for (Index r = 0; r < x.rows; ++r) sum += w[r] * x(r, i) * x(r, j);
+                    const double found =
+                        sandwich[i + j * x.cols] + (i == j ? 0.0 : sandwich[j + i * x.cols]);
+                    CHECK_CLOSE(found, 2.0 * sum, 2e-12);
+                }
         }
+    });
+}
+
+TEST("moments of cells are those of the rows in use") {
+    for_each_example([](const Example& x) {
+        const RowPart& part = x.parts.front();
+        if (!part.factored()) return;
+        std::vector<std::uint8_t> used(at(x.rows + 1), 1);
+        for (Index r = 0; r < x.rows; r += 3) used[at(r)] = 0;
+        const Cells cells(part);
+        const Index stored = part.stored();
+        const Index size = cell_moments_size(stored);
+        Vector sums(at(cells.count() * size), 0.0);
+        kernels().add_cell_moments(part, x.rows, used.data(), sums.data());
+        Vector expected(sums.size(), 0.0);
+        for (Index r = 0; r < x.rows; ++r) {
+            if (used[at(r)] == 0) continue;
+            double* cell = expected.data() + cells.of_row(r) * size;
+            const bool first = cell[0]++ == 0.0;
+            for (Index i = 0; i < stored; ++i) {
+                const auto [column, value] = Example::stored(part, r, i);
+                CHECK(column == cells.first_col(cells.of_row(r)) +
+                                    i / part.run_length * part.factors[1].cols +
+                                    i % part.run_length);
+                double* own = cell + 1 + i;
+                if (first) own[0] = own[3 * stored] = own[4 * stored] = value;
+                own[stored] += value - own[0];
+                own[2 * stored] += (value - own[0]) * (value - own[0]);
+                own[3 * stored] = std::min(own[3 * stored], value);
+                own[4 * stored] = std::max(own[4 * stored], value);
+            }
+        }
+        for (std::size_t i = 0; i < sums.size(); ++i) CHECK_CLOSE(sums[i], expected[i], 1e-12);
     });
 }
 

@@ -29,9 +29,30 @@ RowBlock one_part(const RowPart& part, std::ptrdiff_t count, Workspace::Frame& f
     return {count, part.cols, own, 1};
 }
 
+/// The product of two parts that are not factored.
+RowPart product_of(const RowPart& left, const RowPart& right, std::ptrdiff_t channels,
+                   std::ptrdiff_t count, Workspace::Frame& frame) {
+    const ChannelRuns slow(left, channels);
+    const ChannelRuns fast(right, channels);
+    const Runs runs(count, left.cols * right.cols / channels,
+                    channels * slow.n_runs() * slow.run_length() * fast.n_runs(), fast.run_length(),
+                    frame);
+    kernels().multiply(left, right, channels, count, runs.values, runs.part.stride, runs.starts);
+    return runs.part;
+}
+
+/// A part with its values.
+RowPart multiplied_out(const RowPart& part, std::ptrdiff_t count, Workspace::Frame& frame) {
+    if (!part.factored()) return part;
+    RowPart product = product_of(part.factors[0], part.factors[1], 1, count, frame);
+    product.first_col = part.first_col;
+    return product;
+}
+
 /// Parts side by side within each channel, as one sparse part: runs are cut to a common length.
-RowPart side_by_side(std::span<const RowPart> parts, std::ptrdiff_t channels, std::ptrdiff_t count,
+RowPart side_by_side(std::span<RowPart> parts, std::ptrdiff_t channels, std::ptrdiff_t count,
                      Workspace::Frame& frame) {
+    for (RowPart& part : parts) part = multiplied_out(part, count, frame);
     std::ptrdiff_t length = 0;
     std::ptrdiff_t cols = 0;
     std::ptrdiff_t stored = 0;
@@ -178,8 +199,8 @@ public:
     [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
                                  Workspace::Frame& frame) const override {
         if (!sparse()) return Expression::block(first, count, frame);
-        const RowPart parts[] = {left_->block(first, count, frame).parts[0],
-                                 right_->block(first, count, frame).parts[0]};
+        RowPart parts[] = {left_->block(first, count, frame).parts[0],
+                           right_->block(first, count, frame).parts[0]};
         return one_part(side_by_side(parts, channels(), count, frame), count, frame);
     }
 
@@ -218,23 +239,31 @@ public:
         if (!sparse()) return Expression::block(first, count, frame);
         const RowPart left = factor(*left_, first, count, frame);
         const RowPart right = factor(*right_, first, count, frame);
-        const ChannelRuns slow(left, channels());
-        const ChannelRuns fast(right, channels());
-        const Runs runs(count, n_features(),
-                        channels() * slow.n_runs() * slow.run_length() * fast.n_runs(),
-                        fast.run_length(), frame);
-        kernels().multiply(left, right, channels(), count, runs.values, runs.part.stride,
-                           runs.starts);
-        return one_part(runs.part, count, frame);
+        if (!may_stay_factored(left) || !may_stay_factored(right))
+            return one_part(product_of(left, right, channels(), count, frame), count, frame);
+        auto* factors = frame.take<RowPart>(2);
+        factors[0] = left;
+        factors[1] = right;
+        RowPart part;
+        part.cols = n_features();
+        part.n_runs = left.run_length;
+        part.run_length = right.run_length;
+        part.factors = factors;
+        return one_part(part, count, frame);
     }
 
 private:
-    /// A factor as one part; only a sum of single channels has several.
+    static bool may_stay_factored(const RowPart& part) {
+        return part.sparse() && part.n_runs == 1 && part.run_length <= max_factor_run;
+    }
+
+    /// A factor as one part with its values; only a sum of single channels has several parts.
     static RowPart factor(const Expression& expression, std::ptrdiff_t first, std::ptrdiff_t count,
                           Workspace::Frame& frame) {
         const RowBlock x = expression.block(first, count, frame);
-        if (x.n_parts == 1) return x.parts[0];
-        return side_by_side({x.parts, static_cast<std::size_t>(x.n_parts)}, 1, count, frame);
+        if (x.n_parts == 1) return multiplied_out(x.parts[0], count, frame);
+        std::vector<RowPart> parts(x.parts, x.parts + x.n_parts);
+        return side_by_side(parts, 1, count, frame);
     }
 
     ExpressionPtr left_, right_;

@@ -4,21 +4,57 @@
 #include <stdexcept>
 #include <string>
 
+#include "spikeglm/backend/kernels.hpp"
 #include "spikeglm/design/design.hpp"
 
 namespace spikeglm {
 namespace {
 
+std::ptrdiff_t cell_sums_size(const RowPart& part) {
+    return part.factored() ? Cells(part).count() * cell_moments_size(part.stored()) : 0;
+}
+
+/// x - x is NaN for NaN and for infinite x, and zero for all others.
+bool all_finite(const double* x, std::ptrdiff_t count) {
+    std::int64_t not_finite = 0;
+    for (std::ptrdiff_t c = 0; c < count; ++c) not_finite |= x[c] - x[c] != 0.0;
+    return not_finite == 0;
+}
+
+bool row_is_finite(const RowPart& part, std::ptrdiff_t r) {
+    if (!part.factored()) return all_finite(part.values + r * part.stride, part.stored());
+    bool finite = true;
+    for_each_stored(part, r,
+                    [&](std::ptrdiff_t, double v) { finite = finite && std::isfinite(v); });
+    return finite;
+}
+
+/// Whether all values are so small that they and products of two are finite: of sparse parts, for
+/// which this is cheaper than to look at them row by row. NaN are not.
+bool surely_finite(const RowPart& part, std::ptrdiff_t rows) {
+    if (!part.sparse()) return false;
+    std::int64_t large = 0;
+    for (const RowPart& leaf : part.leaves())
+        for (std::ptrdiff_t r = 0; r < rows; ++r)
+            for (std::ptrdiff_t k = 0; k < leaf.stored(); ++k)
+                large |= !(std::abs(leaf.values[r * leaf.stride + k]) < 1e150);
+    return large == 0;
+}
+
 /// Sums of one lane: count, minimum, maximum, sum and sum of squares about an origin that lies
 /// among the data, so that the variance keeps its digits however far the data are from zero. In
-/// sparse parts they are those of the stored values until `add_zeros`.
+/// sparse parts they are those of the stored values until `add_zeros`, in factored ones those of
+/// cells until `add_cells`.
 struct LaneMoments {
     std::ptrdiff_t count = 0;
     std::ptrdiff_t n_nan_rows = 0;
     std::vector<double> origin, low, high, sum, squares;
-    std::vector<std::ptrdiff_t> n_stored;  // of a column of a sparse part
+    std::vector<std::ptrdiff_t> n_stored;    // of a column of a sparse part
+    std::vector<std::vector<double>> cells;  // of parts that are factored
 
-    void begin(std::ptrdiff_t cols) {
+    void begin(std::ptrdiff_t cols, std::span<const RowPart> parts) {
+        for (const RowPart& part : parts)
+            cells.emplace_back(static_cast<std::size_t>(cell_sums_size(part)), 0.0);
         for (auto* values : {&origin, &low, &high, &sum, &squares})
             values->assign(static_cast<std::size_t>(cols), 0.0);
         n_stored.assign(static_cast<std::size_t>(cols), 0);
@@ -75,6 +111,74 @@ struct LaneMoments {
             (this->*add)(x + i * part.run_length, part.first_col + starts[i], part.run_length);
     }
 
+    /// Clears `used` for rows with NaN.
+    void add_block(const RowBlock& x, std::ptrdiff_t first, std::uint8_t* used) {
+        const std::span parts(x.parts, static_cast<std::size_t>(x.n_parts));
+        const bool finite = std::all_of(parts.begin(), parts.end(), [&](const RowPart& part) {
+            return surely_finite(part, x.rows);
+        });
+        for (std::ptrdiff_t r = 0; r < x.rows; ++r) {
+            if (!finite && !std::all_of(parts.begin(), parts.end(), [&](const RowPart& part) {
+                    return row_is_finite(part, r);
+                })) {
+                refuse_infinities(x, r, first);
+                used[r] = 0;
+                ++n_nan_rows;
+            }
+            if (used[r] == 0) continue;
+            const bool first_row = count++ == 0;
+            for (const RowPart& part : parts) {
+                if (part.factored()) continue;
+                const double* values = part.values + r * part.stride;
+                if (part.sparse())
+                    add_runs(values, part, part.starts + r * part.n_runs);
+                else
+                    add(values, part, first_row);
+            }
+        }
+        for (std::size_t i = 0; i < parts.size(); ++i)
+            if (parts[i].factored())
+                kernels().add_cell_moments(parts[i], x.rows, used, cells[i].data());
+    }
+
+    void end(std::span<const RowPart> parts) {
+        for (std::size_t i = 0; i < parts.size(); ++i) {
+            if (parts[i].factored()) add_cells(parts[i], cells[i].data());
+            if (parts[i].sparse()) add_zeros(parts[i]);
+        }
+        cells.clear();
+    }
+
+    /// What the cells of a factored part say of its columns.
+    void add_cells(const RowPart& part, const double* cell) {
+        const Cells places(part);
+        const std::ptrdiff_t stored = part.stored();
+        for (std::ptrdiff_t i = 0; i < places.count(); ++i, cell += cell_moments_size(stored)) {
+            const double n = cell[0];
+            const double* from = cell + 1;
+            const double* sums = from + stored;
+            const double* q = sums + stored;
+            for (std::ptrdiff_t k = 0; n > 0.0 && k < stored; ++k) {
+                const auto c = static_cast<std::size_t>(part.first_col + places.first_col(i) +
+                                                        k / part.run_length * part.factors[1].cols +
+                                                        k % part.run_length);
+                const double lowest = (q + stored)[k];
+                const double highest = (q + 2 * stored)[k];
+                if (n_stored[c] == 0) {
+                    origin[c] = from[k];
+                    low[c] = lowest;
+                    high[c] = highest;
+                }
+                const double shift = from[k] - origin[c];
+                sum[c] += sums[k] + n * shift;
+                squares[c] += q[k] + (2.0 * sums[k] + n * shift) * shift;
+                low[c] = std::min(low[c], lowest);
+                high[c] = std::max(high[c], highest);
+                n_stored[c] += static_cast<std::ptrdiff_t>(n);
+            }
+        }
+    }
+
     /// The entries that the rows of a sparse part do not store.
     void add_zeros(const RowPart& part) {
         for (std::ptrdiff_t i = 0; i < part.cols; ++i) {
@@ -89,37 +193,32 @@ struct LaneMoments {
     }
 };
 
-/// x - x is NaN for NaN and for infinite x, and zero for all others.
-bool all_finite(const double* x, std::ptrdiff_t count) {
-    std::int64_t not_finite = 0;
-    for (std::ptrdiff_t c = 0; c < count; ++c) not_finite |= x[c] - x[c] != 0.0;
-    return not_finite == 0;
-}
-
 }  // namespace
 
 void refuse_infinities(const RowBlock& x, std::ptrdiff_t r, std::ptrdiff_t first) {
-    for (std::ptrdiff_t i = 0; i < x.n_parts; ++i) {
-        const RowPart& part = x.parts[i];
-        const double* values = part.values + r * part.stride;
-        const double* end = values + part.stored();
-        const double* found = std::find_if(values, end, [](double v) { return std::isinf(v); });
-        if (found == end) continue;
-        std::ptrdiff_t column = part.first_col + (found - values);
-        if (part.sparse())
-            column = part.first_col +
-                     part.starts[r * part.n_runs + (found - values) / part.run_length] +
-                     (found - values) % part.run_length;
-        throw std::invalid_argument(
-            "X holds an infinite value at row " + std::to_string(first + r) + ", column " +
-            std::to_string(column) + ". NaN marks missing rows; an infinity is an error upstream.");
-    }
+    for (std::ptrdiff_t i = 0; i < x.n_parts; ++i)
+        for_each_stored(x.parts[i], r, [&](std::ptrdiff_t column, double value) {
+            if (!std::isinf(value)) return;
+            throw std::invalid_argument("X holds an infinite value at row " +
+                                        std::to_string(first + r) + ", column " +
+                                        std::to_string(x.parts[i].first_col + column) +
+                                        ". NaN marks missing rows; an infinity is an error "
+                                        "upstream.");
+        });
 }
 
 ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
                              std::ptrdiff_t& n_nan_rows, const Execution& execution) {
     const std::ptrdiff_t cols = design.cols();
-    const RowPlan plan = RowPlan::make(design.rows(), 5 * cols);
+    std::ptrdiff_t lane_size = 5 * cols;
+    {
+        Workspace workspace;
+        Workspace::Frame frame(workspace);
+        const RowBlock block = design.block(0, 0, frame);
+        for (std::ptrdiff_t i = 0; i < block.n_parts; ++i)
+            lane_size += cell_sums_size(block.parts[i]);
+    }
+    const RowPlan plan = RowPlan::make(design.rows(), lane_size);
     std::vector<LaneMoments> lanes(static_cast<std::size_t>(plan.n_lanes));
     for_each_block(plan, execution,
                    [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
@@ -127,31 +226,9 @@ ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
                        const RowBlock block = design.block(first, count, frame);
                        const std::span parts(block.parts, static_cast<std::size_t>(block.n_parts));
                        LaneMoments& moments = lanes[static_cast<std::size_t>(lane)];
-                       if (first == plan.lane_begin(lane)) moments.begin(cols);
-                       for (std::ptrdiff_t r = 0; r < count; ++r) {
-                           auto& usable = used[static_cast<std::size_t>(first + r)];
-                           const bool finite =
-                               std::all_of(parts.begin(), parts.end(), [&](const RowPart& part) {
-                                   return all_finite(part.values + r * part.stride, part.stored());
-                               });
-                           if (!finite) {
-                               refuse_infinities(block, r, first);
-                               usable = 0;
-                               ++moments.n_nan_rows;
-                           }
-                           if (!usable) continue;
-                           const bool first_row = moments.count++ == 0;
-                           for (const RowPart& part : parts) {
-                               const double* values = part.values + r * part.stride;
-                               if (part.sparse())
-                                   moments.add_runs(values, part, part.starts + r * part.n_runs);
-                               else
-                                   moments.add(values, part, first_row);
-                           }
-                       }
-                       if (first + count == plan.lane_begin(lane + 1))
-                           for (const RowPart& part : parts)
-                               if (part.sparse()) moments.add_zeros(part);
+                       if (first == plan.lane_begin(lane)) moments.begin(cols, parts);
+                       moments.add_block(block, first, used.data() + first);
+                       if (first + count == plan.lane_begin(lane + 1)) moments.end(parts);
                    });
 
     ColumnMoments result;

@@ -25,19 +25,48 @@ RowBlock dense_block(const double* rows, std::ptrdiff_t count, std::ptrdiff_t co
 }
 
 void expand(const RowPart& part, std::ptrdiff_t rows, double* out, std::ptrdiff_t stride) {
-    for (std::ptrdiff_t r = 0; r < rows; ++r) {
-        const double* values = part.values + r * part.stride;
-        double* row = out + r * stride;
+    for (std::ptrdiff_t r = 0; r < rows; ++r, out += stride) {
         if (!part.sparse()) {
-            std::copy_n(values, part.cols, row);
+            std::copy_n(part.values + r * part.stride, part.cols, out);
             continue;
         }
-        std::fill_n(row, part.cols, 0.0);
-        for (std::ptrdiff_t i = 0; i < part.n_runs; ++i)
-            std::copy_n(values + i * part.run_length, part.run_length,
-                        row + part.starts[r * part.n_runs + i]);
+        std::fill_n(out, part.cols, 0.0);
+        for_each_stored(part, r, [&](std::ptrdiff_t column, double value) { out[column] = value; });
     }
 }
+
+namespace {
+
+/// Memory for the values and starts of a part.
+struct Storage {
+    double* values;
+    std::int32_t* starts;  // null for a dense part
+};
+
+/// Calls f(leaf, storage) for every leaf of a part, with new memory for `rows` of its rows, and
+/// returns the part that lies there. `keep_starts`: the starts stay where they are.
+template <class F>
+RowPart rebuild(RowPart part, std::ptrdiff_t rows, bool keep_starts, Workspace::Frame& frame,
+                F&& f) {
+    const auto of_leaf = [&](const RowPart& from) {
+        Storage storage{frame.take(rows * from.stored()), nullptr};
+        if (from.sparse() && !keep_starts)
+            storage.starts = frame.take<std::int32_t>(rows * from.n_runs);
+        f(from, storage);
+        RowPart leaf = from;
+        leaf.values = storage.values;
+        leaf.stride = from.stored();
+        if (!keep_starts) leaf.starts = storage.starts;
+        return leaf;
+    };
+    if (!part.factored()) return of_leaf(part);
+    auto* factors = frame.take<RowPart>(2);
+    std::transform(part.factors, part.factors + 2, factors, of_leaf);
+    part.factors = factors;
+    return part;
+}
+
+}  // namespace
 
 RowBlock DenseDesign::block(std::ptrdiff_t first, std::ptrdiff_t count,
                             Workspace::Frame& frame) const {
@@ -68,25 +97,26 @@ RowBlock PreparedDesign::block(std::ptrdiff_t first, std::ptrdiff_t count,
 
     auto* parts = frame.take<RowPart>(source.n_parts);
     for (std::ptrdiff_t i = 0; i < source.n_parts; ++i) {
-        RowPart part = source.parts[i];
-        const bool moving = moves(part);
-        if (!all_usable || moving) {
-            const std::ptrdiff_t stored = moving ? part.cols : part.stored();
-            double* values = frame.take(count * stored);
-            if (moving) {
-                expand(part, count, values, stored);
-                standardise(part.first_col, count, stored, values);
-                part = RowPart::dense(values, stored, stored, part.first_col);
-            } else {
-                for (std::ptrdiff_t r = 0; r < count; ++r)
-                    std::copy_n(part.values + r * part.stride, stored, values + r * stored);
-                part.values = values;
-                part.stride = stored;
-            }
+        const RowPart& part = parts[i] = source.parts[i];
+        const auto zero_unusable = [&](double* values, std::ptrdiff_t stored) {
             for (std::ptrdiff_t r = 0; r < count; ++r)
                 if (!usable(first + r)) std::fill_n(values + r * stored, stored, 0.0);
+        };
+        if (moves(part)) {
+            double* values = frame.take(count * part.cols);
+            expand(part, count, values, part.cols);
+            standardise(part.first_col, count, part.cols, values);
+            zero_unusable(values, part.cols);
+            parts[i] = RowPart::dense(values, part.cols, part.cols, part.first_col);
+        } else if (!all_usable) {
+            parts[i] =
+                rebuild(part, count, true, frame, [&](const RowPart& leaf, const Storage& to) {
+                    const std::ptrdiff_t stored = leaf.stored();
+                    for (std::ptrdiff_t r = 0; r < count; ++r)
+                        std::copy_n(leaf.values + r * leaf.stride, stored, to.values + r * stored);
+                    zero_unusable(to.values, stored);
+                });
         }
-        parts[i] = part;
     }
     return {count, source.cols, parts, source.n_parts};
 }
@@ -113,12 +143,7 @@ RowSubset::RowSubset(std::shared_ptr<const Design> base, std::vector<std::ptrdif
 
 namespace {
 
-struct Copy {
-    double* values;
-    std::int32_t* starts;  // null for a dense part
-};
-
-void copy_rows(const RowPart& from, std::ptrdiff_t rows, const Copy& to, std::ptrdiff_t to_row) {
+void copy_rows(const RowPart& from, std::ptrdiff_t rows, const Storage& to, std::ptrdiff_t to_row) {
     const std::ptrdiff_t stored = from.stored();
     for (std::ptrdiff_t r = 0; r < rows; ++r)
         std::copy_n(from.values + r * from.stride, stored, to.values + (to_row + r) * stored);
@@ -146,18 +171,16 @@ RowBlock RowSubset::block(std::ptrdiff_t first, std::ptrdiff_t count,
     const std::ptrdiff_t length = run_length(first, count);
     const RowBlock head = base_->block(index[0], length, frame);
     auto* parts = frame.take<RowPart>(head.n_parts);
-    auto* copies = frame.take<Copy>(head.n_parts);
-    for (std::ptrdiff_t i = 0; i < head.n_parts; ++i) {
-        RowPart& part = parts[i] = head.parts[i];
-        copies[i] = {frame.take(count * part.stored()), nullptr};
-        if (part.sparse()) copies[i].starts = frame.take<std::int32_t>(count * part.n_runs);
-        part.values = copies[i].values;
-        part.stride = part.stored();
-        part.starts = copies[i].starts;
-    }
+    auto* copies = frame.take<Storage>(2 * head.n_parts);  // leaf by leaf
+    std::ptrdiff_t n_leaves = 0;
+    for (std::ptrdiff_t i = 0; i < head.n_parts; ++i)
+        parts[i] =
+            rebuild(head.parts[i], count, false, frame,
+                    [&](const RowPart&, const Storage& storage) { copies[n_leaves++] = storage; });
     const auto append = [&](const RowBlock& run, std::ptrdiff_t r) {
+        const Storage* copy = copies;
         for (std::ptrdiff_t i = 0; i < run.n_parts; ++i)
-            copy_rows(run.parts[i], run.rows, copies[i], r);
+            for (const RowPart& leaf : run.parts[i].leaves()) copy_rows(leaf, run.rows, *copy++, r);
     };
     append(head, 0);
     for (std::ptrdiff_t r = length; r < count;) {

@@ -12,17 +12,28 @@
 namespace spikeglm {
 namespace {
 
-/// Sums of one lane, in one vector so that lanes add as a whole:
-/// loss, sum d1, sum d2, X'd1 (p), X'd2 (p), X' diag(d2) X (p x p, each pair of columns at (i, j)
-/// or at (j, i)).
-struct LaneLayout {
+/// Sums over all rows: loss, sum d1, sum d2, X'd1 (p), X'd2 (p), X' diag(d2) X (p x p, each pair of
+/// columns at (i, j) or at (j, i)). Those of a lane are in one vector too, so that lanes add as a
+/// whole, with what follows the first three in the form of the kernels.
+struct Layout {
     std::ptrdiff_t p;
-    bool curvature;
 
     [[nodiscard]] std::ptrdiff_t d1() const { return 3; }
     [[nodiscard]] std::ptrdiff_t d2() const { return 3 + p; }
     [[nodiscard]] std::ptrdiff_t sandwich() const { return 3 + 2 * p; }
-    [[nodiscard]] std::ptrdiff_t size() const { return curvature ? 3 + 2 * p + p * p : 3 + p; }
+    [[nodiscard]] std::ptrdiff_t size() const { return 3 + 2 * p + p * p; }
+};
+
+/// The parts that all blocks of a design have.
+class Parts {
+public:
+    explicit Parts(const Design& design) : frame_(workspace_), block_(design.block(0, 0, frame_)) {}
+    [[nodiscard]] const RowBlock& operator*() const { return block_; }
+
+private:
+    Workspace workspace_;
+    Workspace::Frame frame_;
+    RowBlock block_;
 };
 
 using Lanes = std::vector<std::vector<double>>;
@@ -129,9 +140,12 @@ void Likelihood::eta_of(const RowBlock& x, std::ptrdiff_t first, const LinearPre
 void Likelihood::evaluate(std::span<const double> gamma, Curvature kind, Evaluation& out) const {
     const std::ptrdiff_t p = design_.cols();
     const LinearPredictor predictor = in_user_units(gamma);
-    const LaneLayout layout{p, kind != Curvature::none};
-    const RowPlan plan = RowPlan::make(design_.rows(), layout.size());
-    Lanes lanes = make_lanes(plan, layout.size());
+    const Layout layout{p};
+    const Parts parts(design_);
+    const bool curved = kind != Curvature::none;
+    const std::ptrdiff_t lane_size = 3 + (curved ? kernels().products_size(*parts, 2) : p);
+    const RowPlan plan = RowPlan::make(design_.rows(), lane_size);
+    Lanes lanes = make_lanes(plan, lane_size);
 
     for_each_block(
         plan, execution_,
@@ -147,16 +161,24 @@ void Likelihood::evaluate(std::span<const double> gamma, Curvature kind, Evaluat
             sums[0] += kernels().row_terms(selector_, kind, count, sample_.y.data() + first, eta,
                                            weight, d, d + count);
             sums[1] += sum_of(d, count);
-            const bool curved = kind != Curvature::none;
-            kernels().transpose_matvec(x, d, count, curved ? 2 : 1, sums + layout.d1(), p);
-            if (!curved) return;
+            if (!curved) {
+                kernels().transpose_matvec(x, d, count, 1, sums + 3, p);
+                return;
+            }
             sums[2] += sum_of(d + count, count);
-            kernels().sandwich(x, d + count, sums + layout.sandwich(), p, frame.take(count * p));
+            kernels().add_products(x, d, count, 2, sums + 3, frame.take(count * p));
         });
     add_lanes(lanes);
 
     // From sums over rows to the standardised coordinates.
+    std::vector<double> collected;
     const double* sums = lanes.front().data();
+    if (curved) {
+        collected.assign(sums, sums + 3);
+        collected.resize(static_cast<std::size_t>(layout.size()));
+        kernels().collect_products(*parts, 2, sums + 3, collected.data() + layout.d1());
+        sums = collected.data();
+    }
     out.value = sums[0];
     out.kind = kind;
     out.gradient.resize(static_cast<std::size_t>(p) + 1);
@@ -171,7 +193,7 @@ void Likelihood::evaluate(std::span<const double> gamma, Curvature kind, Evaluat
 
 void Likelihood::standardise(const double* sums, std::vector<double>& curvature) const {
     const auto p = spread_.size();
-    const LaneLayout layout{static_cast<std::ptrdiff_t>(p), true};
+    const Layout layout{static_cast<std::ptrdiff_t>(p)};
     const std::size_t size = p + 1;
     curvature.resize(size * size);
     const double* h = sums + layout.d2();
@@ -193,9 +215,11 @@ void Likelihood::standardise(const double* sums, std::vector<double>& curvature)
 
 std::vector<double> Likelihood::gram(std::span<const double> weight) const {
     const std::ptrdiff_t p = design_.cols();
-    const LaneLayout layout{p, true};
-    const RowPlan plan = RowPlan::make(design_.rows(), layout.size());
-    Lanes lanes = make_lanes(plan, layout.size());
+    const Layout layout{p};
+    const Parts parts(design_);
+    const std::ptrdiff_t lane_size = 3 + kernels().products_size(*parts, 1);
+    const RowPlan plan = RowPlan::make(design_.rows(), lane_size);
+    Lanes lanes = make_lanes(plan, lane_size);
     for_each_block(plan, execution_,
                    [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
                        Workspace::Frame& frame) {
@@ -208,12 +232,14 @@ std::vector<double> Likelihood::gram(std::span<const double> weight) const {
                        else
                            std::copy_n(weight.data() + first, count, w);
                        sums[2] += sum_of(w, count);
-                       kernels().transpose_matvec(x, w, count, 1, sums + layout.d2(), p);
-                       kernels().sandwich(x, w, sums + layout.sandwich(), p, frame.take(count * p));
+                       kernels().add_products(x, w, count, 1, sums + 3, frame.take(count * p));
                    });
     add_lanes(lanes);
+    std::vector<double> sums(static_cast<std::size_t>(layout.size()));
+    sums[2] = lanes.front()[2];
+    kernels().collect_products(*parts, 1, lanes.front().data() + 3, sums.data() + layout.d2());
     std::vector<double> result;
-    standardise(lanes.front().data(), result);
+    standardise(sums.data(), result);
     return result;
 }
 

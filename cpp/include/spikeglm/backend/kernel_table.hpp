@@ -70,11 +70,25 @@ struct KernelTable {
     void (*transpose_matvec)(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
                              std::ptrdiff_t n_problems, double* out, std::ptrdiff_t out_stride);
 
-    /// Adds x' diag(w) x to `out` (column-major). `w` may be negative. The product of columns i and
-    /// j is added to out(i, j) or to out(j, i), once: to the lower triangle within and between
-    /// dense parts, anywhere with sparse ones. `scratch` holds x.rows * x.cols doubles.
-    void (*sandwich)(const RowBlock& x, const double* w, double* out, std::ptrdiff_t out_stride,
-                     double* scratch);
+    /// Adds x'd_m for m < n_vectors, one or two, and x' diag(w) x with the last of them as w, which
+    /// may be negative. `sums` has a form that is the kernels' own: products_size doubles, zero at
+    /// first; those of several passes over blocks with the same parts may be added. `scratch` holds
+    /// x.rows * x.cols doubles.
+    void (*add_products)(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
+                         std::ptrdiff_t n_vectors, double* sums, double* scratch);
+    std::ptrdiff_t (*products_size)(const RowBlock& parts, std::ptrdiff_t n_vectors);
+
+    /// Writes the sums as they are meant: every x'd_m (cols), then x' diag(w) x (cols x cols). The
+    /// product of columns i and j is at (i, j) or at (j, i), or in parts at both.
+    void (*collect_products)(const RowBlock& parts, std::ptrdiff_t n_vectors, const double* sums,
+                             double* out);
+
+    /// Adds rows with `used` not zero to the moments of a factored part: cell_moments_size doubles
+    /// per cell (row_block.hpp), zero at first. They are the number of rows, and then for all
+    /// products that a row stores: the origins (values of the first row), sums and sums of squares
+    /// about the origins, minima and maxima.
+    void (*add_cell_moments)(const RowPart& x, std::ptrdiff_t rows, const std::uint8_t* used,
+                             double* sums);
 
     /// Weighted pointwise terms: returns sum_r weight[r] loss(y[r], eta[r]); writes weight * d1
     /// and, unless curvature is none, weight * d2. A null weight means ones. Rows of weight zero

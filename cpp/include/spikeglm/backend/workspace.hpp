@@ -1,6 +1,7 @@
 #pragma once
 /// Scratch memory that is reused from block to block.
 
+#include <algorithm>
 #include <cstddef>
 #include <type_traits>
 #include <vector>
@@ -37,7 +38,8 @@ private:
     std::byte* take(std::size_t size) {
         if (used_ == buffers_.size()) buffers_.emplace_back();
         auto& buffer = buffers_[used_++];
-        if (buffer.size() < size) buffer.resize(size);
+        // Never null: a sparse part without rows has starts too.
+        if (buffer.size() < size || buffer.empty()) buffer.resize(std::max<std::size_t>(size, 1));
         return buffer.data();
     }
 
