@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from . import _core
-from ._features import Coef, Features, features_of, join_coef, split_coef
+from ._features import Features, features_of, join_coef, split_coef
 from ._links import resolve_link
 from ._reports import CONVERGED
 from ._timeseries import Axis, plain
@@ -23,11 +23,9 @@ InitParams = tuple[Any, ArrayLike]
 class BaseGLM(RegressorMixin, BaseEstimator):
     """Settings, fitting and prediction, neuron by neuron."""
 
-    coef_: Coef
+    coef_: Any  # an array, or a dict of arrays for a dict X
     intercept_: FloatArray
     n_features_in_: int
-    # Widths of the arrays of a dict X of training, in its order.
-    _widths: dict[str, int] | None = None
 
     def __init__(
         self,
@@ -155,9 +153,10 @@ class BaseGLM(RegressorMixin, BaseEstimator):
                 f"Inconsistent number of features: X has {n_features} columns, the model was "
                 f"fitted with {len(coef)}."
             )
-        if features.widths != self._widths:
+        widths = self._widths()
+        if features.widths != widths:
             raise ValueError(
-                f"X is {layout(features.widths)}, the model was fitted with {layout(self._widths)}."
+                f"X is {layout(features.widths)}, the model was fitted with {layout(widths)}."
             )
         link = self._link(resolve_model(self.observation_model))
         offset = per_sample(plain(offset), n_samples, "offset")
@@ -183,9 +182,15 @@ class BaseGLM(RegressorMixin, BaseEstimator):
             return model.log_likelihood(target, rate, scale, aggregate_sample_scores)
         return model.pseudo_r2(target, rate, score_type, scale, aggregate_sample_scores)
 
+    def _widths(self) -> dict[str, int] | None:
+        """Return the widths of the arrays of a dict X of training, in its order."""
+        if not isinstance(self.coef_, Mapping):
+            return None
+        return {key: len(part) for key, part in self.coef_.items()}
+
     def _coef_matrix(self) -> FloatArray:
         """Return the coefficients as (n_features, n_neurons)."""
-        coef = join_coef(self.coef_, self._widths, "coef_").astype(np.float64)
+        coef = join_coef(self.coef_, self._widths(), "coef_").astype(np.float64)
         return coef[:, None] if coef.ndim == 1 else coef
 
     def _keep(self, results: list[_core.FitResult], features: Features) -> dict[str, Any]:
@@ -193,7 +198,6 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         coef = np.stack([result.coef for result in results], axis=1)
         self.coef_ = split_coef(self._squeezed(coef), features.widths)
         self.intercept_ = _each(results, "intercept")
-        self._widths = features.widths
         self.n_features_in_ = features.shape[1]
         rank = _each(results, "rank")
         status = _each(results, "status")

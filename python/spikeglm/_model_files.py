@@ -204,10 +204,17 @@ def _check_fitted(model: Any) -> None:
     for name in ("coef_", "intercept_", "n_features_in_"):
         if name not in learned:
             raise ValueError(f"'fitted/{name}' is missing{suggestion(name, learned)}.")
+    parts = learned["coef_"]
+    parts = list(parts.values()) if isinstance(parts, dict) else [parts]
     for name, kind in _NUMPY_KINDS.items():
-        if name in learned and np.asarray(learned[name]).dtype.kind != kind:
-            raise ValueError(f"'fitted/{name}' has the wrong type: {_shown_type(learned[name])}.")
-    coef, intercept = np.asarray(learned["coef_"]), np.asarray(learned["intercept_"])
+        for value in parts if name == "coef_" else [learned[name]] if name in learned else []:
+            if np.asarray(value).dtype.kind != kind:
+                raise ValueError(f"'fitted/{name}' has the wrong type: {_shown_type(value)}.")
+    try:
+        coef = np.concatenate([np.atleast_1d(part) for part in parts])
+    except ValueError as error:
+        raise ValueError(f"the arrays of 'fitted/coef_' do not fit together: {error}") from None
+    intercept = np.asarray(learned["intercept_"])
     n_features = learned["n_features_in_"]
     ndim = _COEF_NDIM.get(type(model).__name__, coef.ndim)
     neurons = coef.shape[1:] or (1,)
@@ -232,8 +239,11 @@ def _check_fitted(model: Any) -> None:
             raise ValueError(
                 f"'fitted/{name}' must have an entry for each of {neurons[-1]} neurons."
             )
+    zeros: Any = np.zeros((1, n_features))
+    if isinstance(learned["coef_"], dict):
+        zeros = {key: zeros[:, : len(part)] for key, part in learned["coef_"].items()}
     try:  # on what is left to go wrong
-        model.predict(np.zeros((1, n_features)))
+        model.predict(zeros)
     except Exception as error:
         raise ValueError(f"the model of the file cannot predict: {error}") from error
 

@@ -10,8 +10,8 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.special import ndtr
 import scipy.sparse
+from scipy.special import ndtr
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import GridSearchCV
@@ -431,7 +431,7 @@ def test_splines_that_sum_to_one_give_the_limit_of_ridge():
     assert fitted.kkt_ <= 1e-8
 
 
-# A chance of zero costs nothing where y is zero: with an identity link the optimum is at that border.
+# A chance of zero costs nothing where y is zero: with an identity link the optimum is there.
 @pytest.mark.parametrize(("model", "link"), [p for p in PAIRS if p != ("Bernoulli", "identity")])
 @pytest.mark.parametrize("strength", [1e-3, 1.0])
 def test_more_columns_than_rows_with_a_penalty(model, link, strength):

@@ -169,8 +169,15 @@ for family in ("BSpline", "CyclicBSpline", "MSpline"):
 history = nmo.basis.RaisedCosineBasisLog(4, mode="conv", window_size=20).compute_features(counts)
 parts.append(history[20:].ravel())
 eta = np.linspace(-20, 20, 1003)
-for inverse in _core.inverse_links():
-    parts.extend(_core.row_terms("Gamma", inverse, np.full(1003, 2.0), np.abs(eta) + 0.1))
+for model, facts in _core.observation_models().items():
+    observed = np.ones(1003) if facts["mean_must_be_below_one"] else np.full(1003, 2.0)
+    for inverse in _core.inverse_links():
+        for place in (eta, 0.1 + np.abs(eta), 0.04 * (np.abs(eta) + 0.1)):
+            values = np.array(_core.row_terms(model, inverse, observed, place, 1.5))
+            inside = np.isfinite(values)
+            largest = np.max(np.abs(values[inside]), initial=0.0) or 1.0
+            parts.append(inside.ravel())
+            parts.append(np.where(inside, values, 0.0).ravel() / largest)
 np.save(__import__("sys").argv[1], np.concatenate(parts))
 print(_core.config()["isa"])
 """

@@ -39,7 +39,8 @@ public:
         problem_.coordinates().share_spread(problem.groups.begin, problem.groups.members);
         problem_.prepare();
     }
-    FitResult solve();
+    /// `rank_below`: a larger rank ends before the search, as a failure.
+    FitResult solve(std::ptrdiff_t rank_below = std::numeric_limits<std::ptrdiff_t>::max());
 
 private:
     [[nodiscard]] GroupNorms group_norms() const;
@@ -244,7 +245,10 @@ bool Fit::solve_separated(const Evaluation& at, FitResult& result) const {
     FitProblem finite = given_;
     finite.sample.weight = weight;
     finite.start_coef = {};
-    FitResult limit = Fit(design_, finite, options_).solve();
+    // The rows that are left do not move along the direction: their rank is smaller, or the
+    // certificate was none.
+    FitResult limit = Fit(design_, finite, options_).solve(result.rank);
+    if (limit.rank >= result.rank) return false;
 
     FitResult direction;
     direction.coef.resize(p_);
@@ -289,7 +293,7 @@ bool Fit::solve_separated(const Evaluation& at, FitResult& result) const {
     return true;
 }
 
-FitResult Fit::solve() {
+FitResult Fit::solve(std::ptrdiff_t rank_below) {
     FitResult result = problem_.describe();
     if (problem_.silent()) return result;
 
@@ -300,6 +304,7 @@ FitResult Fit::solve() {
     if (!given) require_feasible(at, false);
     if (!std::isfinite(at.value)) at.curvature = problem_.likelihood().gram(problem_.rows().weight);
     choose_coordinates(at, result);
+    if (result.rank >= rank_below) return result;
     if (given) {
         gamma = problem_.given_start();
         start_within_free(gamma);

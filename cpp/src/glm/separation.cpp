@@ -4,6 +4,7 @@
 #include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "spikeglm/backend/kernels.hpp"
 #include "spikeglm/backend/memory.hpp"
@@ -21,17 +22,26 @@ constexpr double still = 1e-6;
 constexpr double gaining = 0.05;
 constexpr int max_rectifications = 5000;
 
-/// -1 or +1: the side on which the loss of a row is flat far out, so that it gains from going
-/// there; 0: none. Judged at two distances, because at one of them a slope may vanish by chance.
+/// -1 or +1: the side on which the loss of a row falls towards its infimum and is flat far out, so
+/// that the row gains from going there; 0: none. Judged at two distances, because at one of them a
+/// slope may vanish by chance, and beside a grid: a loss that saturates may be flat without being
+/// small.
 int open_side(LossSelector loss, double y) {
+    const auto loss_at = [&](double eta, double& d1) {
+        double d2 = 0.0;
+        return kernels().row_terms(loss, Curvature::none, 1, &y, &eta, nullptr, &d1, &d2);
+    };
+    double d1 = 0.0;
+    double least = std::numeric_limits<double>::infinity();
+    for (int power = -10; power <= 10; ++power)
+        for (const double sign : {-1.0, 1.0})
+            least = std::fmin(least, loss_at(std::ldexp(sign, power), d1));
     for (const int side : {-1, 1}) {
         const auto flat = [&](double distance) {
             const double eta = side * distance;
-            double d1 = 0.0;
-            double d2 = 0.0;
-            const double value =
-                kernels().row_terms(loss, Curvature::none, 1, &y, &eta, nullptr, &d1, &d2);
-            return std::isfinite(value) && std::abs(d1 * eta) < 1e-6;
+            const double value = loss_at(eta, d1);
+            return std::isfinite(value) && std::abs(d1 * eta) < 1e-6 &&
+                   !(value > least + 1e-12 * std::abs(least));
         };
         if (flat(1e10) && flat(3e10)) return side;
     }

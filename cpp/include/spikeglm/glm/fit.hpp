@@ -70,7 +70,7 @@ struct FitResult {
     double decrement = 0.0;  ///< distance to the optimum in standard errors
     double kkt = 0.0;        ///< max_j |g_j| / sqrt(h_jj), centred coordinates; see solver.hpp
     double sum_of_weights = 0.0;
-    double mean_y = 0.0;  ///< over the rows in use
+    double mean_y = 0.0;      ///< over the rows in use
     std::ptrdiff_t rank = 0;  ///< of [1, X], or of X without an intercept, over the rows in use
     std::ptrdiff_t n_used = 0;
     std::ptrdiff_t n_dropped = 0;         ///< rows with NaN in X or y

@@ -16,11 +16,13 @@ inline constexpr double log_sqrt_two_pi = 0.91893853320467274178;
 
 /// With what rounding took from the square, which the exponential would multiply by x^2 / 2.
 inline double normal_density(double x) {
+    if (std::abs(x) > 40.0) return 0.0;  // 1e-348; and an infinite square has no rest
     const double square = x * x;
     const double rest = std::fma(x, x, -square);
     constexpr double at_zero = 0.39894228040143267794;
     return at_zero * std::exp(-0.5 * square) * (1.0 - 0.5 * rest);
 }
+
 /// x + phi(x) / Phi(x).
 inline double mills_excess(double x) {
     // From 5 on the error of sixteen terms, exp(-2 t sqrt(2 n)), is below rounding.
