@@ -52,7 +52,7 @@ Vector random_counts(const Matrix& x, unsigned seed) {
 
 FitResult fit_one(const Design& design, const FitProblem& problem, const char* model = "Poisson",
                   const char* link = "") {
-    const FitOptions options{.loss = select_loss(model, link), .newton = {}, .execution = {}};
+    const FitOptions options{.loss = select_loss(model, link)};
     return fit(design, {&problem, 1}, options).front();
 }
 
@@ -132,7 +132,7 @@ TEST("the score equations hold at the solution") {
     for (const double strength : {0.0, 0.05}) {
         const Vector strengths(5, strength);
         const FitResult result =
-            fit_one(x.design(), {.sample = {y, {}, {}}, .strength = strengths});
+            fit_one(x.design(), {.sample = {y, {}, {}}, .quadratic = strengths});
         check_solved(result);
         Vector mu(3000);
         predict(x.design(), result.coef, result.intercept, {}, select_loss("Poisson", "").link,
@@ -240,7 +240,7 @@ TEST("a problem's result does not depend on its batch") {
     const std::vector<Vector> y = {random_counts(x, 10), random_counts(x, 11), Vector(500, 0.0)};
     std::vector<FitProblem> problems;
     for (const Vector& column : y) problems.push_back({.sample = {column, {}, {}}});
-    const FitOptions options{.loss = select_loss("Poisson", ""), .newton = {}, .execution = {}};
+    const FitOptions options{.loss = select_loss("Poisson", "")};
     const auto together = fit(x.design(), problems, options);
     CHECK(together.size() == 3);
     for (std::size_t m = 0; m < 3; ++m) check_same(together[m], fit_one(x, y[m]), 0.0);
@@ -303,7 +303,7 @@ TEST("an optimum at infinity is reported with its columns") {
     CHECK(result.status == Status::separated);
     CHECK(result.separated == std::vector<Index>{0});
     const Vector strength(2, 0.1);
-    check_solved(fit_one(x.design(), {.sample = {y, {}, {}}, .strength = strength}));
+    check_solved(fit_one(x.design(), {.sample = {y, {}, {}}, .quadratic = strength}));
 }
 
 TEST("a start at the solution stays there") {
@@ -332,6 +332,141 @@ TEST("a lazy design gives the fit of its materialised matrix") {
     check_solved(result);
     CHECK(result.n_dropped == 80);
     check_same(result, fit_one(dense, counts), 0.0);
+}
+
+TEST("every solver reaches the same optimum") {
+    const Matrix x = random_matrix(400, 3, 22);
+    const Vector y = random_counts(x, 23);
+    const Vector strength(3, 0.05);
+    const FitProblem smooth{.sample = {y, {}, {}}, .quadratic = strength};
+    const FitProblem kinks{.sample = {y, {}, {}}, .quadratic = strength, .absolute = strength};
+    const FitResult best = fit_one(x.design(), smooth);
+    FitOptions options{.loss = select_loss("Poisson", "")};
+    options.solver = "ProxNewton";
+    const FitResult best_kinks = fit(x.design(), {&kinks, 1}, options).front();
+    check_solved(best_kinks);
+    for (const SolverInfo& solver : solvers()) {
+        check::context() = solver.name;
+        options.solver = solver.name;
+        options.tolerance = solver.stochastic ? 1e-4 : 1e-8;
+        options.max_iterations = 20000;
+        const auto same = [&](const FitProblem& problem, const FitResult& expected) {
+            const FitResult result = fit(x.design(), {&problem, 1}, options).front();
+            CHECK(result.status == Status::converged);
+            for (std::size_t j = 0; j < 3; ++j)
+                CHECK_CLOSE(result.coef[j], expected.coef[j], solver.stochastic ? 1e-5 : 1e-8);
+        };
+        same(smooth, best);
+        if (solver.handles_groups) same(kinks, best_kinks);
+    }
+}
+
+TEST("a Gaussian lasso on an orthogonal design is the soft threshold") {
+    // Columns of +-1: x'x / n = 1, so that 2 (beta - ols) + absolute sign(beta) = 0.
+    const Matrix x{4, 2, {1, 1, 1, -1, -1, 1, -1, -1}};
+    const Vector y = {4.0, 2.0, -1.0, -2.0};
+    const double ols[] = {2.25, 0.75};
+    FitOptions options{.loss = select_loss("Gaussian", "")};
+    options.solver = "ProxNewton";
+    for (const double strength : {0.5, 1.5, 4.5}) {
+        const Vector absolute(2, strength);
+        const FitProblem problem{.sample = {y, {}, {}}, .absolute = absolute};
+        const FitResult result = fit(x.design(), {&problem, 1}, options).front();
+        for (std::size_t j = 0; j < 2; ++j) {
+            const double expected = std::max(0.0, ols[j] - 0.5 * strength);
+            CHECK_CLOSE(result.coef[j], expected, 1e-9);
+            CHECK(expected > 0.0 || !std::signbit(result.coef[j]));
+        }
+        CHECK_CLOSE(result.intercept, 0.75, 1e-9);
+    }
+}
+
+TEST("a group of one column is that column's lasso; a large one shrinks to zero as a whole") {
+    const Matrix x = random_matrix(300, 3, 24);
+    const Vector y = random_counts(x, 25);
+    const Vector absolute = {0.1, 0.02, 0.0};
+    const FitProblem lasso{.sample = {y, {}, {}}, .absolute = absolute};
+    const std::vector<Index> begin = {0, 1, 2};
+    const std::vector<Index> members = {0, 1};
+    const Vector weights = {0.1, 0.02};
+    const FitProblem groups{.sample = {y, {}, {}}, .groups = {begin, members, weights}};
+    FitOptions options{.loss = select_loss("Poisson", "")};
+    options.solver = "ProxNewton";
+    check_same(fit(x.design(), {&groups, 1}, options).front(),
+               fit(x.design(), {&lasso, 1}, options).front(), 1e-9);
+
+    const std::vector<Index> pair = {0, 2};
+    const Vector heavy = {10.0};
+    const FitProblem zero{.sample = {y, {}, {}}, .groups = {pair, members, heavy}};
+    const FitResult none = fit(x.design(), {&zero, 1}, options).front();
+    CHECK(none.coef[0] == 0.0 && none.coef[1] == 0.0 && none.coef[2] != 0.0);
+}
+
+TEST("groups that span problems are solved as one") {
+    const Matrix x = random_matrix(300, 2, 26);
+    const std::vector<Vector> y = {random_counts(x, 27), random_counts(x, 28)};
+    const std::vector<FitProblem> problems = {{.sample = {y[0], {}, {}}},
+                                              {.sample = {y[1], {}, {}}}};
+    FitOptions options{.loss = select_loss("Poisson", "")};
+    options.solver = "ProxNewton";
+    // Each coefficient in a group of its own: nothing is shared.
+    const std::vector<Index> begin = {0, 1, 2, 3, 4};
+    const std::vector<Index> members = {0, 1, 2, 3};
+    const Vector weights(4, 0.05);
+    const auto joint = fit_jointly(x.design(), problems, {begin, members, weights}, options);
+    const Vector absolute(2, 0.05);
+    for (std::size_t m = 0; m < 2; ++m) {
+        const FitProblem alone{.sample = {y[m], {}, {}}, .absolute = absolute};
+        check_same(joint[m], fit(x.design(), {&alone, 1}, options).front(), 1e-8);
+    }
+    // One group of all: zero for both, or for none.
+    const std::vector<Index> all = {0, 4};
+    for (const double weight : {0.05, 10.0}) {
+        const Vector one(1, weight);
+        for (const FitResult& result :
+             fit_jointly(x.design(), problems, {all, members, one}, options))
+            for (const double coef : result.coef) CHECK((coef == 0.0) == (weight == 10.0));
+    }
+}
+
+TEST("excluded columns are as good as absent") {
+    const Matrix x = random_matrix(300, 3, 29);
+    const Vector y = random_counts(x, 30);
+    Matrix kept{300, 2, {}};
+    for (Index r = 0; r < 300; ++r) kept.values.insert(kept.values.end(), {x(r, 0), x(r, 2)});
+    const std::vector<std::uint8_t> excluded = {0, 1, 0};
+    const FitResult masked = fit_one(x.design(), {.sample = {y, {}, {}}, .excluded = excluded});
+    const FitResult smaller = fit_one(kept, y);
+    CHECK(masked.coef[1] == 0.0 && masked.rank == 3);
+    CHECK_CLOSE(masked.coef[0], smaller.coef[0], 1e-9);
+    CHECK_CLOSE(masked.coef[2], smaller.coef[1], 1e-9);
+    CHECK_CLOSE(masked.intercept, smaller.intercept, 1e-9);
+}
+
+TEST("without an intercept the line passes through the origin") {
+    const Matrix x{3, 1, {1, 2, 4}};
+    const Vector y = {3.0, 4.0, 9.0};
+    const FitProblem problem{.sample = {y, {}, {}}};
+    const FitOptions options{.loss = select_loss("Gaussian", ""), .intercept = false};
+    const FitResult result = fit(x.design(), {&problem, 1}, options).front();
+    CHECK(result.intercept == 0.0 && result.rank == 1);
+    CHECK_CLOSE(result.coef[0], 47.0 / 21.0, 1e-10);
+}
+
+TEST("the dispersion of a negative binomial solves its score equation") {
+    const Matrix none{12, 0, {}};
+    const Vector y = {0, 0, 1, 0, 7, 2, 0, 11, 3, 0, 1, 5};
+    const FitProblem problem{.sample = {y, {}, {}}, .parameter = nan_number};
+    const FitOptions options{.loss = select_loss("NegativeBinomial", "")};
+    const FitResult result = fit(none.design(), {&problem, 1}, options).front();
+    check_solved(result);
+    CHECK_CLOSE(result.intercept, std::log(2.5), 1e-10);
+    // With k = 1 / dispersion: sum over y of sum_{i < y} 1 / (k + i) = n log(1 + mu / k).
+    const double k = 1.0 / result.dispersion;
+    double score = -12.0 * std::log1p(2.5 / k);
+    for (const double count : y)
+        for (int i = 0; i < static_cast<int>(count); ++i) score += 1.0 / (k + i);
+    CHECK_CLOSE(score, 0.0, 1e-8);
 }
 
 TEST("quantities row by row, NaN where y or the mean is NaN") {
@@ -369,7 +504,7 @@ TEST("what a fit cannot use is refused with its place") {
     CHECK_THROWS(fit_one(Matrix{0, 2, {}}, {}), std::invalid_argument, "0 samples");
     CHECK_THROWS(fit_one(x, Vector(10, 0.0), "Gamma"), std::invalid_argument, "y > 0");
     CHECK_THROWS(select_loss("Poison", ""), std::invalid_argument, "known: Poisson, Gamma");
-    CHECK_THROWS(select_loss("Poisson", "probit"), std::invalid_argument, "known: exp");
+    CHECK_THROWS(select_loss("Poisson", "cauchit"), std::invalid_argument, "known: exp");
     const Vector ones(10, 1.0);
     Vector weight = ones;
     weight[4] = -1.0;
@@ -385,7 +520,6 @@ TEST("an exception of the monitor ends a fit") {
     const Monitor monitor = [&] {
         if (++calls == 40) throw std::runtime_error("interrupted");
     };
-    const FitOptions options{
-        .loss = select_loss("Poisson", ""), .newton = {}, .execution = {monitor, 1}};
+    const FitOptions options{.loss = select_loss("Poisson", ""), .execution = {monitor, 1}};
     CHECK_THROWS(fit(x.design(), {&problem, 1}, options), std::runtime_error, "interrupted");
 }

@@ -125,9 +125,7 @@ Vector expanded(const RowBlock& x) {
         next += part.cols;
         for (Index r = 0; part.sparse() && r < x.rows; ++r) {
             Vector taken(at(part.cols), 0.0);
-            for (Index i = 0; i < part.n_runs; ++i)
-                for (Index k = 0; k < part.run_length; ++k)
-                    CHECK(taken.at(at(part.starts[r * part.n_runs + i] + k))++ == 0.0);
+            for_each_stored(part, r, [&](Index c, double) { CHECK(taken.at(at(c))++ == 0.0); });
         }
         expand(part, x.rows, out.data() + part.first_col, x.cols);
     }
