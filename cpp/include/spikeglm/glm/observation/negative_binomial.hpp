@@ -52,8 +52,8 @@ struct NegativeBinomial {
         const double a = dispersion;
         const double ratio = a * (y - mu) / (1.0 + a * mu);
         // Of nearly equal means one plus their difference, of others the difference.
-        const double log_of_both = std::abs(ratio) < 0.5 ? std::log1p(ratio)
-                                                         : std::log1p(a * y) - std::log1p(a * mu);
+        const double log_of_both =
+            std::abs(ratio) < 0.5 ? std::log1p(ratio) : std::log1p(a * y) - std::log1p(a * mu);
         return 2.0 * (x_log_y(y, y / mu) - (y + 1.0 / a) * log_of_both);
     }
     [[nodiscard]] static double log_likelihood(double y, double mu, double dispersion) {
