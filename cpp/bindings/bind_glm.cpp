@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <string>
 
 #include "bindings.hpp"
@@ -82,6 +84,40 @@ std::vector<FitResult> fit_problems(const py::object& x, const std::vector<Bound
     if (shared_groups) return fit_jointly(*design, problems, shared_groups->view(), options);
     return fit(*design, problems, options);
 }
+
+/// A Stepper with the settings that its steps share.
+class BoundStepper {
+public:
+    BoundStepper(const py::object& x, const BoundProblem& problem, const std::string& model,
+                 const std::string& link, const OptionalVector& weight,
+                 const OptionalVector& offset, std::string solver,
+                 const std::map<std::string, double>& settings, double tolerance, bool intercept,
+                 int n_threads)
+        : solver_(std::move(solver)) {
+        FitOptions options{select_loss(model, link), solver_};
+        options.settings.insert(settings.begin(), settings.end());
+        options.tolerance = tolerance;
+        options.intercept = intercept;
+        options.execution = interruptible(n_threads);
+        const std::shared_ptr<const Design> design = design_of(x);
+        const FitProblem first = problem.view(weight, offset);
+        const py::gil_scoped_release release;
+        stepper_.emplace(*design, first, options);
+    }
+    FitResult step(const py::object& x, const BoundProblem& problem, const OptionalVector& weight,
+                   const OptionalVector& offset) {
+        const std::shared_ptr<const Design> design = design_of(x);
+        const FitProblem current = problem.view(weight, offset);
+        const py::gil_scoped_release release;
+        const std::lock_guard lock(mutex_);
+        return stepper_->step(*design, current);
+    }
+
+private:
+    std::string solver_;
+    std::mutex mutex_;
+    std::optional<Stepper> stepper_;
+};
 
 py::array predict_mean(const py::object& x, const Vector& coef, double intercept,
                        const OptionalVector& offset, const std::string& link, int n_threads) {
@@ -183,6 +219,15 @@ void bind_glm(py::module_& m) {
           py::arg("link"), py::arg("weight"), py::arg("offset"), py::arg("shared_groups"),
           py::arg("solver"), py::arg("settings"), py::arg("tolerance"), py::arg("max_iterations"),
           py::arg("intercept"), py::arg("n_threads"));
+    py::class_<BoundStepper>(m, "Stepper")
+        .def(py::init<const py::object&, const BoundProblem&, const std::string&,
+                      const std::string&, const OptionalVector&, const OptionalVector&, std::string,
+                      const std::map<std::string, double>&, double, bool, int>(),
+             py::arg("x"), py::arg("problem"), py::kw_only(), py::arg("model"), py::arg("link"),
+             py::arg("weight"), py::arg("offset"), py::arg("solver"), py::arg("settings"),
+             py::arg("tolerance"), py::arg("intercept"), py::arg("n_threads"))
+        .def("step", &BoundStepper::step, py::arg("x"), py::arg("problem"), py::arg("weight"),
+             py::arg("offset"));
     m.def("predict", &predict_mean, py::arg("x"), py::arg("coef"), py::arg("intercept"),
           py::arg("offset"), py::arg("link"), py::arg("n_threads"));
     m.def("row_quantity", &quantity_per_row, py::arg("model"), py::arg("quantity"), py::arg("y"),

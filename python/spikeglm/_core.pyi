@@ -140,6 +140,31 @@ def fit(
     intercept: bool,
     n_threads: int,
 ) -> list[FitResult]: ...
+
+class Stepper:
+    def __init__(
+        self,
+        x: NDArray[Any] | BoundDesign,
+        problem: Problem,
+        *,
+        model: str,
+        link: str,
+        weight: _Vector | None,
+        offset: _Vector | None,
+        solver: str,
+        settings: dict[str, float],
+        tolerance: float,
+        intercept: bool,
+        n_threads: int,
+    ) -> None: ...
+    def step(
+        self,
+        x: NDArray[Any] | BoundDesign,
+        problem: Problem,
+        weight: _Vector | None,
+        offset: _Vector | None,
+    ) -> FitResult: ...
+
 def predict(
     x: NDArray[Any] | BoundDesign,
     coef: _Vector,

@@ -1,6 +1,7 @@
 """What the estimators share: settings, the call of the core, starting values."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,45 @@ from . import _core
 from ._features import Features, features_of, join_coef, split_coef
 from ._links import resolve_link
 from ._reports import CONVERGED
+from ._stepping import OptimizerState
 from ._timeseries import Axis, plain
 from ._validation import FloatArray, is_whole, numeric_array, per_sample, whole_number
 from .exceptions import NotFittedError
 from .observation_models import Aggregator, Observations, resolve_model
-from .regularizer import Regularizer, resolve_regularizer, resolve_strength
+from .regularizer import PenaltyTerms, Regularizer, resolve_regularizer, resolve_strength
 
 InitParams = tuple[Any, ArrayLike]
+
+
+@dataclass
+class Task:
+    """What the core is told about the problems, beside the data of each."""
+
+    terms: PenaltyTerms
+    parameter: float
+    arguments: dict[str, Any]  # settings
+    rows: dict[str, Any]  # weights and offsets, arrays or None
+    max_iterations: int
+
+    def problem(
+        self,
+        column: FloatArray,
+        i: int,
+        start: tuple[FloatArray | None, float],
+        mask: NDArray[np.uint8] | None,
+        groups: _core.Groups | None,
+    ) -> _core.Problem:
+        """Return the problem of neuron `i`."""
+        return _core.Problem(
+            column,
+            quadratic=self.terms.quadratic[i],
+            absolute=self.terms.absolute[i],
+            groups=groups,
+            excluded=None if mask is None else np.ascontiguousarray(mask[:, i] == 0),
+            start_coef=start[0],
+            start_intercept=start[1],
+            parameter=self.parameter,
+        )
 
 
 class BaseGLM(RegressorMixin, BaseEstimator):
@@ -26,6 +59,9 @@ class BaseGLM(RegressorMixin, BaseEstimator):
     coef_: Any  # an array, or a dict of arrays for a dict X
     intercept_: FloatArray
     n_features_in_: int
+    rank_: Any
+    dof_resid_: Any
+    n_iter_: Any
 
     def __init__(
         self,
@@ -86,49 +122,20 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         mask: NDArray[np.uint8] | None = None,
     ) -> list[_core.FitResult]:
         """Fit each column of y; `mask`: features (n_features, n_neurons) that are in use."""
-        n_samples, n_features = features.shape
-        model = resolve_model(self.observation_model)
-        regularizer = resolve_regularizer(self.regularizer)
-        strength = resolve_strength(self.regularizer_strength, regularizer)
-        solver, settings, tolerance, max_iterations = self._solver(regularizer)
-        terms = regularizer.terms(strength, n_features, len(columns))
-        weight = per_sample(plain(sample_weight), n_samples, "sample_weight")
-        offsets = per_sample(plain(offset), n_samples, "offset")
-        link = self._link(model)
-        parameter = model._parameter()
-        threads = self._threads()
-        intercept = self._intercept()
+        task = self._task(features, len(columns), sample_weight, offset)
+        terms = task.terms
 
         def solve(
             neurons: list[int], own: _core.Groups | None, shared: _core.Groups | None
         ) -> list[_core.FitResult]:
-            problems = [
-                _core.Problem(
-                    columns[i],
-                    quadratic=terms.quadratic[i],
-                    absolute=terms.absolute[i],
-                    groups=own,
-                    excluded=None if mask is None else np.ascontiguousarray(mask[:, i] == 0),
-                    start_coef=starts[i][0],
-                    start_intercept=starts[i][1],
-                    parameter=parameter,
-                )
-                for i in neurons
-            ]
+            problems = [task.problem(columns[i], i, starts[i], mask, own) for i in neurons]
             return _core.fit(
                 features.matrix,
                 problems,
-                model=model.name,
-                link=link,
-                weight=weight,
-                offset=offsets,
+                **task.arguments,
+                **task.rows,
+                max_iterations=task.max_iterations,
                 shared_groups=shared,
-                solver=solver,
-                settings=settings,
-                tolerance=tolerance,
-                max_iterations=max_iterations,
-                intercept=intercept,
-                n_threads=threads,
             )
 
         if terms.groups is None:
@@ -140,6 +147,173 @@ class BaseGLM(RegressorMixin, BaseEstimator):
             found = solve(neurons, chosen if alone else None, None if alone else chosen)
             results.update(zip(neurons, found, strict=True))
         return [results[i] for i in range(len(columns))]
+
+    def initialize_optimizer_and_state(
+        self,
+        init_params: InitParams | None,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> OptimizerState:
+        """Prepare the solver for steps that are taken one by one with `update`.
+
+        Parameters
+        ----------
+        init_params :
+            (coef, intercept), whose shapes are checked, or None.
+        X, y, sample_weight, offset :
+            As in `fit`. Units and centres of the columns, and which columns are constant, are
+            those of these rows for all steps.
+
+        Returns
+        -------
+        OptimizerState
+            To be passed to `update`.
+
+        Raises
+        ------
+        ValueError
+            As `fit`.
+        NotImplementedError
+            Neurons share a group of the penalty.
+
+        Examples
+        --------
+        >>> import numpy as np, spikeglm as nmo
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(500, 2))
+        >>> y = rng.poisson(np.exp(0.5 * X[:, 0] - 1))
+        >>> model = nmo.glm.GLM(solver_name="LBFGS")
+        >>> params = np.zeros(2), np.zeros(1)
+        >>> state = model.initialize_optimizer_and_state(params, X, y)
+        >>> for _ in range(20):
+        ...     params, state = model.update(params, state, X, y)
+        >>> np.allclose(params[0], nmo.glm.GLM().fit(X, y).coef_, atol=1e-6)
+        True
+        """
+        features = features_of(X)
+        columns = self._columns_of(y, features)
+        starts = starts_of(init_params, features, len(columns))
+        task = self._task(features, len(columns), sample_weight, offset)
+        problems = self._separate_problems(task, features, columns, starts)
+        steppers = [
+            _core.Stepper(features.matrix, problem, **task.arguments, **task.rows)
+            for problem in problems
+        ]
+        return OptimizerState(steppers=steppers)
+
+    def update(
+        self,
+        params: InitParams,
+        opt_state: OptimizerState,
+        X: Any,
+        y: Any,
+        *,
+        n_samples: int | None = None,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> tuple[InitParams, OptimizerState]:
+        """Take one step of the solver, on these or other rows.
+
+        Sets the fitted attributes to what is known after the step: ``converged_`` and ``status_``
+        are those of the step, ``kkt_`` is NaN, ``rank_`` that of the rows of
+        `initialize_optimizer_and_state`.
+
+        Parameters
+        ----------
+        params :
+            (coef, intercept) to start from.
+        opt_state :
+            From `initialize_optimizer_and_state` or the last step; it is changed in place.
+        X, y, sample_weight, offset :
+            As in `fit`; rows with a NaN are left out.
+        n_samples :
+            Number of samples that ``dof_resid_`` counts, where these rows are a part of them only.
+
+        Returns
+        -------
+        params, opt_state :
+            After the step.
+        """
+        if not isinstance(opt_state, OptimizerState):
+            raise TypeError(
+                "`opt_state` must come from `initialize_optimizer_and_state`, got "
+                f"{type(opt_state).__name__}."
+            )
+        features = features_of(X)
+        columns = self._columns_of(y, features)
+        if len(columns) != len(opt_state.steppers):
+            raise ValueError(
+                f"y has {len(columns)} neurons, `opt_state` is of {len(opt_state.steppers)}."
+            )
+        starts = starts_of(params, features, len(columns))
+        task = self._task(features, len(columns), sample_weight, offset)
+        problems = self._separate_problems(task, features, columns, starts)
+        results = [
+            stepper.step(features.matrix, problem, **task.rows)
+            for stepper, problem in zip(opt_state.steppers, problems, strict=True)
+        ]
+        opt_state.n_iter += 1
+        opt_state.status = [result.status for result in results]
+        opt_state.moved = any(result.n_iterations for result in results)
+        opt_state.converged = all(status in CONVERGED for status in opt_state.status)
+        self._assign(results, features)
+        self.n_iter_ = opt_state.n_iter
+        if n_samples is not None:
+            self.dof_resid_ = whole_number(n_samples, "n_samples", 1) - self.rank_
+        return (self.coef_, self.intercept_), opt_state
+
+    def _separate_problems(
+        self,
+        task: "Task",
+        features: Features,
+        columns: list[FloatArray],
+        starts: list[tuple[FloatArray | None, float]],
+    ) -> list[_core.Problem]:
+        groups: list[_core.Groups | None] = [None] * len(columns)
+        if task.terms.groups is not None:
+            for neurons, own in task.terms.groups.batches():
+                if len(neurons) > 1:
+                    raise NotImplementedError(
+                        "steps cannot be taken one by one where neurons share a group of the "
+                        "penalty; use `fit`."
+                    )
+                groups[neurons[0]] = task.terms.groups.of_batch(neurons, own) if own else None
+        mask = self._mask(features, len(columns))
+        return [
+            task.problem(column, i, starts[i], mask, groups[i]) for i, column in enumerate(columns)
+        ]
+
+    def _task(
+        self,
+        features: Features,
+        n_neurons: int,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+    ) -> "Task":
+        """Check the settings, weights and offsets, and return them as the core takes them."""
+        n_samples, n_features = features.shape
+        model = resolve_model(self.observation_model)
+        regularizer = resolve_regularizer(self.regularizer)
+        strength = resolve_strength(self.regularizer_strength, regularizer)
+        solver, settings, tolerance, max_iterations = self._solver(regularizer)
+        terms = regularizer.terms(strength, n_features, n_neurons)
+        rows = {
+            "weight": per_sample(plain(sample_weight), n_samples, "sample_weight"),
+            "offset": per_sample(plain(offset), n_samples, "offset"),
+        }
+        arguments = {
+            "model": model.name,
+            "link": self._link(model),
+            "solver": solver,
+            "settings": settings,
+            "tolerance": tolerance,
+            "intercept": self._intercept(),
+            "n_threads": self._threads(),
+        }
+        return Task(terms, model._parameter(), arguments, rows, max_iterations)
 
     def _predict_columns(
         self, X: Any, offset: ArrayLike | None
@@ -214,6 +388,17 @@ class BaseGLM(RegressorMixin, BaseEstimator):
 
     def _squeezed(self, coef: FloatArray) -> FloatArray:
         return coef
+
+    def _columns_of(self, y: Any, features: Features) -> list[FloatArray]:
+        """Check y and its time axis, and return the neurons' observations."""
+        raise NotImplementedError
+
+    def _mask(self, features: Features, n_neurons: int) -> NDArray[np.uint8] | None:
+        return None
+
+    def _assign(self, results: list[_core.FitResult], features: Features) -> None:
+        """Set the fitted attributes."""
+        raise NotImplementedError
 
     def _threads(self) -> int:
         return 0 if self.n_threads is None else whole_number(self.n_threads, "n_threads", 1)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import _core
 from ._estimator import BaseGLM, InitParams, layout, starts_of
 from ._features import Features, features_of, keep_bounds
 from ._reports import warn_about
@@ -142,17 +143,23 @@ class GLM(BaseGLM):
             See `spikeglm.exceptions`. An interrupted or refused fit leaves the model as it was.
         """
         features = features_of(X)
-        common_axis([("X", features.axis), ("y", y)])
-        target = target_vector(plain(y), features.shape[0])
+        columns = self._columns_of(y, features)
         starts = starts_of(init_params, features, 1)
-        results = self._fit_columns(features, [target], starts, sample_weight, offset)
+        results = self._fit_columns(features, columns, starts, sample_weight, offset)
 
-        for name, values in self._keep(results, features).items():
-            setattr(self, name, values[0].item())
-        self.aliased_ = results[0].aliased
+        self._assign(results, features)
         keep_bounds(X)
         warn_about(results, [])
         return self
+
+    def _columns_of(self, y: Any, features: Features) -> list[FloatArray]:
+        common_axis([("X", features.axis), ("y", y)])
+        return [target_vector(plain(y), features.shape[0])]
+
+    def _assign(self, results: list[_core.FitResult], features: Features) -> None:
+        for name, values in self._keep(results, features).items():
+            setattr(self, name, values[0].item())
+        self.aliased_ = results[0].aliased
 
     def _squeezed(self, coef: FloatArray) -> FloatArray:
         return coef[:, 0]
@@ -303,16 +310,13 @@ class PopulationGLM(BaseGLM):
             Name the neurons, by column of y.
         """
         features = features_of(X)
-        common_axis([("X", features.axis), ("y", y)])
-        target = target_matrix(plain(y), features.shape[0])
-        n_neurons = target.shape[1]
+        target = self._columns_of(y, features)
+        n_neurons = len(target)
         starts = starts_of(init_params, features, n_neurons)
         mask = self._mask(features, n_neurons)
-        results = self._fit_columns(features, list(target.T), starts, sample_weight, offset, mask)
+        results = self._fit_columns(features, target, starts, sample_weight, offset, mask)
 
-        for name, values in self._keep(results, features).items():
-            setattr(self, name, values)
-        self.aliased_ = [result.aliased for result in results]
+        self._assign(results, features)
         columns = getattr(y, "columns", None) if time_axis(y) is not None else None
         self._columns = None if columns is None else np.asarray(columns)
         self._metadata = None if columns is None else getattr(y, "metadata", None)
@@ -320,6 +324,15 @@ class PopulationGLM(BaseGLM):
         names = range(n_neurons) if columns is None else columns
         warn_about(results, list(names))
         return self
+
+    def _columns_of(self, y: Any, features: Features) -> list[FloatArray]:
+        common_axis([("X", features.axis), ("y", y)])
+        return list(target_matrix(plain(y), features.shape[0]).T)
+
+    def _assign(self, results: list[_core.FitResult], features: Features) -> None:
+        for name, values in self._keep(results, features).items():
+            setattr(self, name, values)
+        self.aliased_ = [result.aliased for result in results]
 
     def _mask(self, features: Features, n_neurons: int) -> NDArray[np.uint8] | None:
         """Return the feature mask as (n_features, n_neurons), a byte each."""

@@ -43,7 +43,6 @@ public:
     FitResult solve(std::ptrdiff_t rank_below = std::numeric_limits<std::ptrdiff_t>::max());
 
 private:
-    [[nodiscard]] GroupNorms group_norms() const;
     [[nodiscard]] QuadraticPenalty penalty_of_independent(std::span<const double> weights) const;
     void choose_coordinates(const Evaluation& null, FitResult& result);
     void start_within_free(std::vector<double>& gamma) const;
@@ -65,30 +64,6 @@ private:
     std::unique_ptr<Penalty> penalty_;  // of all coordinates
     std::unique_ptr<Penalty> of_free_;  // of those that are searched
 };
-
-/// The non-smooth part in standardised coordinates.
-GroupNorms Fit::group_norms() const {
-    if (!given_.absolute.empty()) return GroupNorms::singletons(problem_.lasso_weights());
-    std::vector<double> weights;
-    const auto spread = problem_.coordinates().spread();
-    for (std::size_t g = 0; g < given_.groups.weights.size(); ++g) {
-        double weight = 0.0;
-        const auto begin = static_cast<std::size_t>(given_.groups.begin[g]);
-        const auto end = static_cast<std::size_t>(given_.groups.begin[g + 1]);
-        // Members that may have a coefficient share their spread.
-        for (std::size_t i = begin; i < end; ++i) {
-            const std::ptrdiff_t j = given_.groups.members[i];
-            if (problem_.coordinates().is_candidate(j))
-                weight = problem_.objective_scale() *
-                         (given_.groups.weights[g] / spread[static_cast<std::size_t>(j)]);
-        }
-        weights.push_back(weight);
-    }
-    return {given_.groups.begin.empty()
-                ? std::vector<std::ptrdiff_t>{0}
-                : std::vector(given_.groups.begin.begin(), given_.groups.begin.end()),
-            given_.groups.members, weights};
-}
 
 /// The data do not see movement along the null vectors N: with P = diag(weights), the penalty of
 /// the independent coordinates is min_a (x + N a)' P (x + N a) / 2, exact however weak P is beside
@@ -125,7 +100,7 @@ void Fit::choose_coordinates(const Evaluation& null, FitResult& result) {
     result.rank = static_cast<std::ptrdiff_t>(rank_.independent.size());
 
     const std::vector<double> weights = problem_.ridge_weights();
-    penalty_ = std::make_unique<GroupPenalty>(weights, group_norms());
+    penalty_ = std::make_unique<GroupPenalty>(weights, problem_.group_norms());
     if (!penalty_->smooth()) rank_ = {candidates, {}, {}};
     bool reduced = false;
     if (!rank_.dependent.empty() && result.penalised) {

@@ -32,14 +32,20 @@ bool any_positive(std::span<const double> values) {
 
 }  // namespace
 
-Problem::Problem(const Design& design, const FitProblem& problem, const FitOptions& options)
+Problem::Problem(const Design& design, const FitProblem& problem, const FitOptions& options,
+                 const Coordinates* fixed)
     : design_(design),
       problem_(problem),
       options_(options),
       loss_(options.loss),
       rows_(select_rows(design, problem.sample, options)),
-      coordinates_(rows_.moments, problem.excluded, options.intercept) {
+      coordinates_(fixed ? *fixed
+                         : Coordinates(rows_.moments, problem.excluded, options.intercept)) {
     const auto p = static_cast<std::size_t>(design.cols());
+    if (coordinates_.cols() != p)
+        throw std::invalid_argument("expected " + std::to_string(coordinates_.cols()) +
+                                    " columns in X, as in the first step, got " +
+                                    std::to_string(p) + ".");
     require_per_column(problem.quadratic.size(), p, "regularizer strengths");
     require_per_column(problem.absolute.size(), p, "regularizer strengths");
     require_per_column(problem.excluded.size(), p, "entries of the feature mask");
@@ -80,6 +86,29 @@ std::vector<double> Problem::lasso_weights() const {
     for (std::size_t j = 0; j < problem_.absolute.size(); ++j)
         weights[j] = objective_scale() * (problem_.absolute[j] / spread[j]);
     return weights;
+}
+
+GroupNorms Problem::group_norms() const {
+    if (!problem_.absolute.empty()) return GroupNorms::singletons(lasso_weights());
+    std::vector<double> weights;
+    const auto spread = coordinates_.spread();
+    for (std::size_t g = 0; g < problem_.groups.weights.size(); ++g) {
+        double weight = 0.0;
+        const auto begin = static_cast<std::size_t>(problem_.groups.begin[g]);
+        const auto end = static_cast<std::size_t>(problem_.groups.begin[g + 1]);
+        // Members that may have a coefficient share their spread.
+        for (std::size_t i = begin; i < end; ++i) {
+            const std::ptrdiff_t j = problem_.groups.members[i];
+            if (coordinates_.is_candidate(j))
+                weight = objective_scale() *
+                         (problem_.groups.weights[g] / spread[static_cast<std::size_t>(j)]);
+        }
+        weights.push_back(weight);
+    }
+    return {problem_.groups.begin.empty()
+                ? std::vector<std::ptrdiff_t>{0}
+                : std::vector(problem_.groups.begin.begin(), problem_.groups.begin.end()),
+            problem_.groups.members, weights};
 }
 
 bool Problem::penalised() const {

@@ -9,14 +9,17 @@
 #include "coordinates.hpp"
 #include "rows.hpp"
 #include "spikeglm/glm/fit.hpp"
+#include "spikeglm/solver/penalty.hpp"
 #include "spikeglm/solver/rank.hpp"
 
 namespace spikeglm {
 
 class Problem {
 public:
-    /// Selects the rows, one pass over X, and finds the model without coefficients.
-    Problem(const Design& design, const FitProblem& problem, const FitOptions& options);
+    /// Selects the rows, one pass over X, and finds the model without coefficients. `fixed`:
+    /// coordinates to take instead of those of these rows.
+    Problem(const Design& design, const FitProblem& problem, const FitOptions& options,
+            const Coordinates* fixed = nullptr);
 
     /// To be changed before `prepare` only.
     [[nodiscard]] Coordinates& coordinates() { return coordinates_; }
@@ -35,6 +38,8 @@ public:
     /// Strengths for the total and for gamma = s beta instead of beta.
     [[nodiscard]] std::vector<double> ridge_weights() const;
     [[nodiscard]] std::vector<double> lasso_weights() const;
+    /// The penalty's part with kinks, in these coordinates.
+    [[nodiscard]] GroupNorms group_norms() const;
     [[nodiscard]] bool penalised() const;
 
     /// The start: the constant model, or what was given, and its evaluation.

@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -92,6 +93,28 @@ struct FitResult {
                                                  std::span<const FitProblem> problems,
                                                  const GroupsView& groups,
                                                  const FitOptions& options);
+
+/// The steps of a solver one by one, each also on other rows: for data that arrive in parts, or to
+/// watch a fit. Units and centres of the columns, and what the solver remembers, stay those of the
+/// first rows.
+class Stepper {
+public:
+    /// Throws as `fit` does, and for penalties that the solver cannot hold.
+    Stepper(const Design& design, const FitProblem& problem, const FitOptions& options);
+    Stepper(Stepper&&) noexcept;
+    Stepper& operator=(Stepper&&) noexcept;
+    ~Stepper();
+
+    /// One step from start_coef and start_intercept of `problem`, which has the columns, exclusions
+    /// and groups of the first one. The status is max_iterations after a step, or says why none was
+    /// taken; `decrement` is NaN where the solver does not know it, and `kkt` always. `rank` is
+    /// that of the first rows. A dispersion that is estimated takes a step as well.
+    [[nodiscard]] FitResult step(const Design& design, const FitProblem& problem);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
 
 /// mu[i] = g^-1(X coef + intercept + offset); NaN rows of X stay NaN. `offset` may be empty. Throws
 /// std::invalid_argument with row and column of an infinity in X.
