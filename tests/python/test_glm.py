@@ -1388,3 +1388,16 @@ def test_sizes_around_those_of_blocks(n, p):
     fitted, _ = fit_quietly(fitted, data.X, data.y)
     assert fitted.converged_
     assert kkt_residual(fitted, data.X, data.y) <= 1e-8
+
+
+def test_collinear_columns_in_units_far_apart():
+    rng = np.random.default_rng(60)
+    X = rng.normal(size=(40, 5)) * [1e6, 1.0, 1.0, 1e-6, 1.0]
+    y = rng.poisson(2.0, size=40)
+    model = GLM().fit(np.column_stack([X, X[:, 0]]), y)
+    expected = GLM().fit(X, y)
+    assert model.rank_ == 6
+    assert_close = np.testing.assert_allclose
+    assert_close(model.coef_[[0, 5]], expected.coef_[0] / 2, rtol=1e-8)
+    assert_close(model.coef_[1:5], expected.coef_[1:], rtol=1e-8)
+    assert model.kkt_ <= 1e-8

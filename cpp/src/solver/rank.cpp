@@ -66,7 +66,10 @@ RankReport rank_of_gram(std::span<const double> gram, std::ptrdiff_t size,
         if (taken[static_cast<std::size_t>(k)]) continue;
         Eigen::VectorXd cross(r);
         for (std::ptrdiff_t i = 0; i < r; ++i) cross(i) = a(order[static_cast<std::size_t>(i)], k);
-        const Eigen::VectorXd weights = decomposition.solve(cross);
+        Eigen::VectorXd weights = decomposition.solve(cross);
+        // Rounding, which units that differ by powers of ten would magnify, is no dependence.
+        const double rounding = 10.0 * relative_tolerance * weights.lpNorm<Eigen::Infinity>();
+        weights = (weights.array().abs() <= rounding).select(0.0, weights);
         std::vector<double> null_vector(static_cast<std::size_t>(size), 0.0);
         // Back from the unit diagonal, with coordinate k at one.
         const double own = scale(k) > 0.0 ? scale(k) : 1.0;
