@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -1402,3 +1403,43 @@ def test_collinear_columns_in_units_far_apart():
     assert_close(model.coef_[[0, 5]], expected.coef_[0] / 2, rtol=1e-8)
     assert_close(model.coef_[1:5], expected.coef_[1:], rtol=1e-8)
     assert model.kkt_ <= 1e-8
+
+
+def exact_ridge(X, y, strength):
+    """Solve the ridge problem of a Gaussian by elimination in rational numbers."""
+    A = [[Fraction(float(v)) for v in [*row, 1.0]] for row in X]
+    n, p = X.shape
+    strengths = [Fraction(strength)] * p + [Fraction(0)]
+    H = [
+        [
+            2 * sum(row[i] * row[j] for row in A) / n + (strengths[i] if i == j else 0)
+            for j in range(p + 1)
+        ]
+        for i in range(p + 1)
+    ]
+    b = [
+        2 * sum(row[i] * Fraction(float(v)) for row, v in zip(A, y, strict=True)) / n
+        for i in range(p + 1)
+    ]
+    for i in range(p + 1):
+        for k in range(i + 1, p + 1):
+            factor = H[k][i] / H[i][i]
+            H[k] = [u - factor * v for u, v in zip(H[k], H[i], strict=True)]
+            b[k] -= factor * b[i]
+    x = [Fraction(0)] * (p + 1)
+    for i in reversed(range(p + 1)):
+        x[i] = (b[i] - sum(H[i][j] * x[j] for j in range(i + 1, p + 1))) / H[i][i]
+    return np.array(x, dtype=float)
+
+
+@pytest.mark.parametrize("strength", [0.125, 2.0**-20])
+def test_a_penalty_that_only_just_identifies_in_units_far_apart(strength):
+    rng = np.random.default_rng(61)
+    X = rng.normal(size=(3, 5)) * [1e-7, 4e5, 4e5, 1.0, 1.0]
+    X[:, 2] = X[:, 1]
+    y = rng.normal(size=3)
+    model = GLM("Gaussian", regularizer="Ridge", regularizer_strength=strength).fit(X, y)
+    expected = exact_ridge(X, y, strength)
+    found = np.r_[model.coef_, model.intercept_]
+    errors = 1.0 / np.sqrt(np.r_[(X * X).sum(axis=0) + strength, 3.0])
+    assert np.all(np.abs(found - expected) <= 1e-8 * (np.abs(expected) + errors))

@@ -88,3 +88,15 @@ def test_random_sparse_designs(seed):
     y = rng.poisson(0.4, size=n).astype(float)
     y[rng.integers(n)] += 1
     check(X.astype(float), y, separated_rows(X, y))
+
+
+@pytest.mark.parametrize("link", ["logistic", "probit", "cloglog"])
+def test_all_rows_separated_on_both_sides(link):
+    """What is left when the ones are separated is silent; coefficients stay finite all the same."""
+    x = np.array([-2.0, -1.0, -0.5, 1.0, 2.0])
+    y = np.array([0.0, 0.0, 0.0, 1.0, 1.0])
+    with pytest.warns(SeparationWarning):
+        model = GLM("Bernoulli", link).fit(x[:, None], y)
+    assert np.all(np.isfinite(model.coef_))
+    assert np.all(np.isfinite(model.intercept_))
+    np.testing.assert_allclose(model.predict(x[:, None]), y, atol=1e-12)

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <optional>
 
 #include "problem.hpp"
@@ -16,8 +17,8 @@ namespace spikeglm {
 namespace {
 
 /// Where the curvature at the solution keeps less than this share of the Gram matrix in some
-/// direction, compared with the average, the data are checked for separation: it keeps 1e-6 of it
-/// in strongly modulated neurons, and 1e-16 at an optimum at infinity.
+/// direction, compared with the average, or of its trace, the data are checked for separation: it
+/// keeps 1e-6 in strongly modulated neurons, and 1e-16 at an optimum at infinity.
 constexpr double suspicious_share = 1e-3;
 
 /// What must remain of a unit diagonal for a penalised curvature to be factored as it is.
@@ -26,6 +27,20 @@ constexpr double well_identified = 1e-8;
 /// A dispersion that is estimated with the coefficients stops moving at this relative change.
 constexpr double settled_dispersion = 1e-10;
 constexpr int max_dispersion_rounds = 100;
+
+/// Householder's method keeps the digits of rows whose scales differ by powers of ten when the
+/// columns are pivoted and the rows sorted. Powell & Reid (1969), On applying Householder
+/// transformations to linear least squares problems.
+Eigen::PermutationMatrix<Eigen::Dynamic> largest_rows_first(const Eigen::MatrixXd& matrix) {
+    const Eigen::VectorXd size = matrix.cwiseAbs().rowwise().maxCoeff();
+    std::vector<std::ptrdiff_t> rows(static_cast<std::size_t>(matrix.rows()));
+    std::iota(rows.begin(), rows.end(), std::ptrdiff_t{0});
+    std::stable_sort(rows.begin(), rows.end(),
+                     [&](std::ptrdiff_t a, std::ptrdiff_t b) { return size(a) > size(b); });
+    Eigen::PermutationMatrix<Eigen::Dynamic> order(matrix.rows());
+    for (std::size_t i = 0; i < rows.size(); ++i) order.indices()(rows[i]) = static_cast<int>(i);
+    return order;
+}
 
 /// A problem with its penalty, and the coordinates that are searched.
 class Fit {
@@ -51,6 +66,9 @@ private:
     void minimise_all(std::vector<double>& gamma, Evaluation& at, FitResult& result);
     void estimate_parameter(std::vector<double>& gamma, Evaluation& at, FitResult& result);
     void to_smallest_norm(std::vector<double>& gamma) const;
+    [[nodiscard]] double trace_of_free(std::span<const double> curvature) const;
+    [[nodiscard]] FitResult without_rows(std::span<const std::ptrdiff_t> rows,
+                                         std::ptrdiff_t rank_below) const;
     [[nodiscard]] bool solve_separated(const Evaluation& at, FitResult& result) const;
 
     const Design& design_;
@@ -61,33 +79,38 @@ private:
     std::vector<double> gram_;
     RankReport rank_;
     std::vector<std::ptrdiff_t> free_;
+    double null_trace_ = 0.0;           // of the curvature at the constant model
     std::unique_ptr<Penalty> penalty_;  // of all coordinates
     std::unique_ptr<Penalty> of_free_;  // of those that are searched
 };
 
 /// The data do not see movement along the null vectors N: with P = diag(weights), the penalty of
 /// the independent coordinates is min_a (x + N a)' P (x + N a) / 2, exact however weak P is beside
-/// the data.
+/// the data. It is the squared length of what a QR decomposition of sqrt(P) N leaves of sqrt(P) x;
+/// the difference of matrices would lose the digits of weights that are far apart.
 QuadraticPenalty Fit::penalty_of_independent(std::span<const double> weights) const {
     const auto size = static_cast<std::ptrdiff_t>(p_ + 1);
     const auto k = static_cast<std::ptrdiff_t>(rank_.null_vectors.size());
-    Eigen::MatrixXd weighted(size, k);  // sqrt(P) N
-    for (std::ptrdiff_t c = 0; c < k; ++c)
-        for (std::ptrdiff_t j = 0; j < size; ++j)
-            weighted(j, c) =
-                std::sqrt(weights[static_cast<std::size_t>(j)]) *
-                rank_.null_vectors[static_cast<std::size_t>(c)][static_cast<std::size_t>(j)];
-    const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(weighted);
-    const Eigen::MatrixXd basis = qr.householderQ() * Eigen::MatrixXd::Identity(size, qr.rank());
-    const Eigen::MatrixXd left = Eigen::MatrixXd::Identity(size, size) - basis * basis.transpose();
-    const auto n = free_.size();
-    std::vector<double> matrix(n * n);
-    for (std::size_t j = 0; j < n; ++j)
-        for (std::size_t i = 0; i < n; ++i)
-            matrix[i + j * n] =
-                left(free_[i], free_[j]) * std::sqrt(weights[static_cast<std::size_t>(free_[i])] *
-                                                     weights[static_cast<std::size_t>(free_[j])]);
-    return QuadraticPenalty(std::move(matrix));
+    const auto n = static_cast<std::ptrdiff_t>(free_.size());
+    Eigen::MatrixXd null_space(size, k);
+    Eigen::MatrixXd own = Eigen::MatrixXd::Zero(size, n);
+    for (std::ptrdiff_t j = 0; j < size; ++j) {
+        const double root = std::sqrt(weights[static_cast<std::size_t>(j)]);
+        for (std::ptrdiff_t c = 0; c < k; ++c)
+            null_space(j, c) =
+                root * rank_.null_vectors[static_cast<std::size_t>(c)][static_cast<std::size_t>(j)];
+    }
+    for (std::ptrdiff_t i = 0; i < n; ++i) {
+        const std::ptrdiff_t j = free_[static_cast<std::size_t>(i)];
+        own(j, i) = std::sqrt(weights[static_cast<std::size_t>(j)]);
+    }
+    const auto order = largest_rows_first(null_space);
+    const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(order * null_space);
+    own = (order * own).eval();
+    own.applyOnTheLeft(qr.householderQ().transpose());
+    const Eigen::MatrixXd left = own.bottomRows(size - qr.rank());
+    const Eigen::MatrixXd penalty = left.transpose() * left;
+    return QuadraticPenalty({penalty.data(), penalty.data() + penalty.size()});
 }
 
 /// Finds the rank, and which coordinates are searched under which penalty. Penalties with kinks are
@@ -198,40 +221,60 @@ void Fit::to_smallest_norm(std::vector<double>& gamma) const {
         for (std::ptrdiff_t c = 0; c < k; ++c)
             null_space(row, c) = rank_.null_vectors[static_cast<std::size_t>(c)][j] * unit;
     }
-    const Eigen::VectorXd amount = null_space.colPivHouseholderQr().solve(beta);
+    const auto order = largest_rows_first(null_space);
+    const Eigen::VectorXd amount =
+        (order * null_space).eval().colPivHouseholderQr().solve(order * beta);
     for (std::ptrdiff_t c = 0; c < k; ++c)
         for (std::size_t j = 0; j <= p_; ++j)
             gamma[j] -= amount(c) * rank_.null_vectors[static_cast<std::size_t>(c)][j];
+}
+
+double Fit::trace_of_free(std::span<const double> curvature) const {
+    double sum = 0.0;
+    for (const std::ptrdiff_t j : free_) sum += curvature[static_cast<std::size_t>(j) * (p_ + 2)];
+    return sum;
+}
+
+/// The fit to all other rows, with a rank below the bound; see `solve`.
+FitResult Fit::without_rows(std::span<const std::ptrdiff_t> rows, std::ptrdiff_t rank_below) const {
+    if (static_cast<std::ptrdiff_t>(rows.size()) == problem_.rows().moments.n_used) {
+        FitResult nothing;
+        nothing.coef.assign(p_, 0.0);
+        return nothing;
+    }
+    std::vector<double> weight = problem_.rows().weight;
+    if (weight.empty()) weight.assign(problem_.rows().used.size(), 1.0);
+    for (const std::ptrdiff_t row : rows) weight[static_cast<std::size_t>(row)] = 0.0;
+    FitProblem finite = given_;
+    finite.sample.weight = weight;
+    finite.start_coef = {};
+    return Fit(design_, finite, options_).solve(rank_below);
 }
 
 /// Where the maximum is at infinity: fits the rows that are not separated, and moves along the
 /// separating direction until the separated ones have gained all that they can.
 bool Fit::solve_separated(const Evaluation& at, FitResult& result) const {
     const Likelihood& likelihood = problem_.likelihood();
-    if (weakest_share(gram_, at.curvature, static_cast<std::ptrdiff_t>(p_ + 1), free_) >
-        suspicious_share)
+    if (trace_of_free(at.curvature) > suspicious_share * null_trace_ &&
+        weakest_share(gram_, at.curvature, static_cast<std::ptrdiff_t>(p_ + 1), free_) >
+            suspicious_share)
         return false;
     const auto separation = find_separation(likelihood, gram_, free_);
     if (!separation) return false;
 
-    std::vector<double> weight = problem_.rows().weight;
-    if (weight.empty()) weight.assign(problem_.rows().used.size(), 1.0);
-    for (const std::ptrdiff_t row : separation->rows) weight[static_cast<std::size_t>(row)] = 0.0;
-    FitProblem finite = given_;
-    finite.sample.weight = weight;
-    finite.start_coef = {};
     // The rows that are left do not move along the direction: their rank is smaller, or the
     // certificate was none.
-    FitResult limit = Fit(design_, finite, options_).solve(result.rank);
+    FitResult limit = without_rows(separation->rows, result.rank);
     if (limit.rank >= result.rank) return false;
+    // Far enough for rows to be predicted to rounding.
+    constexpr double far = 37.0;
+    if (std::isinf(limit.intercept)) limit.intercept = std::copysign(far, limit.intercept);
 
     FitResult direction;
     direction.coef.resize(p_);
     std::vector<double> smallest = separation->direction;
     to_smallest_norm(smallest);
     problem_.to_user_units(smallest, direction);
-    // Far enough for the separated rows to be predicted to rounding.
-    constexpr double far = 37.0;
     const std::vector<double> unit = likelihood.change_of_eta(separation->direction);
     std::vector<double> eta(unit.size());
     predict(design_, limit.coef, limit.intercept, given_.sample.offset,
@@ -280,6 +323,7 @@ FitResult Fit::solve(std::ptrdiff_t rank_below) {
     if (!std::isfinite(at.value)) at.curvature = problem_.likelihood().gram(problem_.rows().weight);
     choose_coordinates(at, result);
     if (result.rank >= rank_below) return result;
+    null_trace_ = trace_of_free(at.curvature);
     if (given) {
         gamma = problem_.given_start();
         start_within_free(gamma);
