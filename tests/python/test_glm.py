@@ -1295,6 +1295,8 @@ def interrupt_after(seconds):
         sent.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
 
+    # A process that was started in the background may have inherited that it is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(seconds, send)
     timer.start()
     return timer, sent
