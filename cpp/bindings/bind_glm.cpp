@@ -85,6 +85,24 @@ std::vector<FitResult> fit_problems(const py::object& x, const std::vector<Bound
     return fit(*design, problems, options);
 }
 
+py::array gradient_where_zero(const py::object& x, const BoundProblem& bound,
+                              const std::string& model, const std::string& link,
+                              const OptionalVector& weight, const OptionalVector& offset,
+                              bool intercept, int n_threads) {
+    const std::shared_ptr<const Design> design = design_of(x);
+    FitOptions options{select_loss(model, link)};
+    options.tolerance = 1e-12;
+    options.intercept = intercept;
+    options.execution = interruptible(n_threads);
+    const FitProblem problem = bound.view(weight, offset);
+    std::vector<double> gradient;
+    {
+        const py::gil_scoped_release release;
+        gradient = gradient_at_zero(*design, problem, options);
+    }
+    return to_array(gradient);
+}
+
 /// A Stepper with the settings that its steps share.
 class BoundStepper {
 public:
@@ -218,6 +236,9 @@ void bind_glm(py::module_& m) {
     m.def("fit", &fit_problems, py::arg("x"), py::arg("problems"), py::kw_only(), py::arg("model"),
           py::arg("link"), py::arg("weight"), py::arg("offset"), py::arg("shared_groups"),
           py::arg("solver"), py::arg("settings"), py::arg("tolerance"), py::arg("max_iterations"),
+          py::arg("intercept"), py::arg("n_threads"));
+    m.def("gradient_at_zero", &gradient_where_zero, py::arg("x"), py::arg("problem"), py::kw_only(),
+          py::arg("model"), py::arg("link"), py::arg("weight"), py::arg("offset"),
           py::arg("intercept"), py::arg("n_threads"));
     py::class_<BoundStepper>(m, "Stepper")
         .def(py::init<const py::object&, const BoundProblem&, const std::string&,

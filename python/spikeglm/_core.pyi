@@ -140,6 +140,17 @@ def fit(
     intercept: bool,
     n_threads: int,
 ) -> list[FitResult]: ...
+def gradient_at_zero(
+    x: NDArray[Any] | BoundDesign,
+    problem: Problem,
+    *,
+    model: str,
+    link: str,
+    weight: _Vector | None,
+    offset: _Vector | None,
+    intercept: bool,
+    n_threads: int,
+) -> _Vector: ...
 
 class Stepper:
     def __init__(

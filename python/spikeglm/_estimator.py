@@ -14,7 +14,7 @@ from ._links import resolve_link
 from ._reports import CONVERGED
 from ._stepping import OptimizerState
 from ._timeseries import Axis, plain
-from ._validation import FloatArray, is_whole, numeric_array, per_sample, whole_number
+from ._validation import FloatArray, is_whole, numeric_array, per_sample, warn, whole_number
 from .exceptions import NotFittedError
 from .observation_models import Aggregator, Observations, resolve_model
 from .regularizer import PenaltyTerms, Regularizer, resolve_regularizer, resolve_strength
@@ -72,6 +72,7 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         solver_name: str | None = None,
         solver_kwargs: Mapping[str, Any] | None = None,
         fit_intercept: bool = True,
+        missing: str = "drop",
         n_threads: int | None = None,
     ) -> None:
         self.observation_model = observation_model
@@ -81,7 +82,19 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         self.solver_name = solver_name
         self.solver_kwargs = solver_kwargs
         self.fit_intercept = fit_intercept
+        self.missing = missing
         self.n_threads = n_threads
+
+    def __sklearn_tags__(self) -> Any:
+        """Describe the estimator to scikit-learn 1.6 and newer."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        # A score is a log-likelihood, and many models cannot have the y of scikit-learn's tests.
+        tags.regressor_tags.poor_score = True
+        tags.target_tags.positive_only = _core.observation_models()[
+            resolve_model(self.observation_model).name
+        ]["mean_must_be_positive"]
+        return tags
 
     def set_params(self, **params: Any) -> "BaseGLM":
         """Set parameters by name, as scikit-learn does.
@@ -139,14 +152,18 @@ class BaseGLM(RegressorMixin, BaseEstimator):
             )
 
         if terms.groups is None:
-            return solve(list(range(len(columns))), None, None)
+            together = solve(list(range(len(columns))), None, None)
+            self._refuse_missing(together)
+            return together
         results: dict[int, _core.FitResult] = {}
         for neurons, groups in terms.groups.batches():
             chosen = terms.groups.of_batch(neurons, groups) if groups else None
             alone = len(neurons) == 1
             found = solve(neurons, chosen if alone else None, None if alone else chosen)
             results.update(zip(neurons, found, strict=True))
-        return [results[i] for i in range(len(columns))]
+        ordered = [results[i] for i in range(len(columns))]
+        self._refuse_missing(ordered)
+        return ordered
 
     def initialize_optimizer_and_state(
         self,
@@ -286,6 +303,16 @@ class BaseGLM(RegressorMixin, BaseEstimator):
             task.problem(column, i, starts[i], mask, groups[i]) for i, column in enumerate(columns)
         ]
 
+    def _refuse_missing(self, results: list[_core.FitResult]) -> None:
+        if self.missing not in ("drop", "raise"):
+            raise ValueError(f'`missing` must be "drop" or "raise", got {self.missing!r}.')
+        dropped = [result.n_dropped for result in results]
+        if self.missing == "raise" and any(dropped):
+            raise ValueError(
+                f"{max(dropped)} rows have a NaN in X or y, as the first rows of convolved "
+                'features do; missing="drop" leaves such rows out.'
+            )
+
     def _task(
         self,
         features: Features,
@@ -322,10 +349,11 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         features = features_of(X)
         n_samples, n_features = features.shape
         coef = self._coef_matrix()
+        self._check_names(features.names)
         if n_features != len(coef):
             raise ValueError(
-                f"Inconsistent number of features: X has {n_features} columns, the model was "
-                f"fitted with {len(coef)}."
+                f"Inconsistent number of features: X has {n_features} features, but "
+                f"{type(self).__name__} is expecting {len(coef)} features as input."
             )
         widths = self._widths()
         if features.widths != widths:
@@ -343,6 +371,23 @@ class BaseGLM(RegressorMixin, BaseEstimator):
                 )
         return means, features.axis
 
+    def _check_names(self, names: NDArray[Any] | None) -> None:
+        """Compare the names of columns with those of training, as scikit-learn does."""
+        known = getattr(self, "feature_names_in_", None)
+        model = type(self).__name__
+        if known is not None and names is None:
+            warn(
+                f"X does not have valid feature names, but {model} was fitted with feature names",
+                UserWarning,
+            )
+        elif known is None and names is not None:
+            warn(f"X has feature names, but {model} was fitted without feature names", UserWarning)
+        elif known is not None and list(known) != list(names if names is not None else ()):
+            raise ValueError(
+                "The feature names should match those that were passed during fit: X has "
+                f"{list(names if names is not None else ())}, expected {list(known)}."
+            )
+
     def _score(
         self,
         target: FloatArray,
@@ -350,11 +395,224 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         score_type: str,
         scale: Any,
         aggregate_sample_scores: Aggregator,
+        sample_weight: ArrayLike | None,
     ) -> Any:
         model = resolve_model(self.observation_model)
+        weight = plain(sample_weight)
         if score_type == "log-likelihood":
-            return model.log_likelihood(target, rate, scale, aggregate_sample_scores)
-        return model.pseudo_r2(target, rate, score_type, scale, aggregate_sample_scores)
+            return model.log_likelihood(
+                target, rate, scale, aggregate_sample_scores, sample_weight=weight
+            )
+        return model.pseudo_r2(
+            target, rate, score_type, scale, aggregate_sample_scores, sample_weight=weight
+        )
+
+    def simulate(
+        self, random_key: Any, feedforward_input: Any, *, offset: ArrayLike | None = None
+    ) -> tuple[Any, Any]:
+        """Draw observations from the fitted model.
+
+        Coupled models, whose input depends on what was drawn before, are simulated by
+        `spikeglm.simulation.simulate_recurrent`.
+
+        Parameters
+        ----------
+        random_key :
+            numpy Generator, or a seed: an integer, or a JAX key, whose numbers are taken as one.
+        feedforward_input : (n_samples, n_features)
+            Design, as X in `predict`.
+        offset : (n_samples,)
+            As in `predict`.
+
+        Returns
+        -------
+        observations, means :
+            As `predict` returns means: (n_samples,), or (n_samples, n_neurons) for a population.
+            NaN in rows with a NaN.
+
+        Examples
+        --------
+        >>> import numpy as np, spikeglm as nmo
+        >>> X = np.random.default_rng(0).normal(size=(100, 2))
+        >>> model = nmo.glm.GLM().fit(X, np.random.default_rng(1).poisson(2.0, size=100))
+        >>> counts, rate = model.simulate(0, X)
+        >>> counts.shape, bool(np.all(rate > 0))
+        ((100,), True)
+        """
+        means = self.predict(feedforward_input, offset=offset)
+        scale = np.asarray(self.dispersion_, dtype=np.float64)
+        if not np.all(np.isfinite(scale)):
+            raise ValueError(
+                "the model has no dispersion to simulate with: its fit had no residual degrees of "
+                "freedom."
+            )
+        model = resolve_model(self.observation_model)
+        drawn = model.sample_generator(random_key, np.asarray(plain(means)), scale)
+        return self._like_predictions(drawn, feedforward_input), means
+
+    def initialize_params(self, X: Any, y: Any) -> tuple[Any, FloatArray]:
+        """Return the parameters of the model without effects: zeros, and the best intercept.
+
+        Parameters
+        ----------
+        X, y :
+            As in `fit`.
+
+        Returns
+        -------
+        coef, intercept :
+            As `coef_` and `intercept_`.
+        """
+        features = features_of(X)
+        columns = self._columns_of(y, features)
+        task = self._task(features, len(columns), None, None)
+        nothing = np.zeros((features.shape[1], len(columns)), dtype=np.uint8)
+        results = _core.fit(
+            features.matrix,
+            [
+                _core.Problem(column, excluded=nothing[:, i] == 0, parameter=task.parameter)
+                for i, column in enumerate(columns)
+            ],
+            **{**task.arguments, "solver": "Newton", "settings": {}},
+            **task.rows,
+            max_iterations=100,
+            shared_groups=None,
+        )
+        coef = self._squeezed(np.zeros(nothing.shape))
+        return split_coef(coef, features.widths), _each(results, "intercept")
+
+    def compute_loss(
+        self,
+        params: InitParams,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> float:
+        """Return the objective without its penalty, summed over neurons.
+
+        Parameters
+        ----------
+        params :
+            (coef, intercept).
+        X, y, sample_weight, offset :
+            As in `fit`; rows with a NaN are left out.
+
+        Returns
+        -------
+        :
+            Mean over samples of the negative log-likelihood without constants (of a Gaussian the
+            squared error); +inf where a mean is outside the model's domain.
+        """
+        features = features_of(X)
+        columns = self._columns_of(y, features)
+        task = self._task(features, len(columns), sample_weight, offset)
+        starts = starts_of(params, features, len(columns))
+        model = resolve_model(self.observation_model)
+        weight = task.rows["weight"]
+        parameter = task.parameter
+        if np.isnan(parameter):
+            self._require_fitted()  # the dispersion that was estimated
+        total = 0.0
+        for i, (column, (coef, intercept)) in enumerate(zip(columns, starts, strict=True)):
+            assert coef is not None  # params are no None
+            eta = _core.predict(
+                features.matrix, coef, intercept, task.rows["offset"], "identity", self._threads()
+            )
+            if np.isnan(task.parameter):
+                parameter = float(np.ravel(self.dispersion_)[i])
+            used = ~(np.isnan(eta) | np.isnan(column))
+            if weight is not None:
+                used &= weight > 0.0
+            if not np.any(used):
+                raise ValueError("no row can be used: all have a NaN or weight zero.")
+            loss = _core.row_terms(
+                model.name, task.arguments["link"], column[used], eta[used], parameter
+            )[0]
+            total += float(np.average(loss, weights=None if weight is None else weight[used]))
+        return total * float(_core.observation_models()[model.name]["objective_factor"])
+
+    def lambda_max(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> Any:
+        """Return the smallest strength at which all penalised coefficients are exactly zero.
+
+        Where strengths are given per coefficient or group, the factor that they must be multiplied
+        with. Friedman, Hastie & Tibshirani (2010), J. Stat. Softw. 33:1, section 2.5.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset :
+            As in `fit`.
+
+        Returns
+        -------
+        :
+            A number; for a population one per neuron, (n_neurons,), where those that share a group
+            of the penalty have the same. Rounded up by 1e-10 of it.
+
+        Raises
+        ------
+        ValueError
+            The penalty sets no coefficients to zero; or as `fit`.
+
+        Examples
+        --------
+        >>> import numpy as np, spikeglm as nmo
+        >>> X = np.random.default_rng(0).normal(size=(100, 3))
+        >>> y = np.random.default_rng(1).poisson(2.0, size=100)
+        >>> model = nmo.glm.GLM(regularizer="Lasso")
+        >>> strength = model.lambda_max(X, y)
+        >>> model.set_params(regularizer_strength=strength).fit(X, y).coef_
+        array([0., 0., 0.])
+        """
+        features = features_of(X)
+        columns = self._columns_of(y, features)
+        regularizer = resolve_regularizer(self.regularizer)
+        if regularizer.smooth:
+            raise ValueError(
+                f"a {type(regularizer).__name__} penalty sets no coefficients to zero, at any "
+                "strength; those of Lasso, ElasticNet and GroupLasso do."
+            )
+        task = self._task(features, len(columns), sample_weight, offset)
+        strength = resolve_strength(self.regularizer_strength, regularizer)
+        terms = regularizer.terms(
+            regularizer.unit_strength(strength), features.shape[1], len(columns)
+        )
+        task.terms = terms
+        mask = self._mask(features, len(columns))
+        fixed = {key: task.arguments[key] for key in ("model", "link", "intercept", "n_threads")}
+        held = None if terms.groups is None else terms.groups.members_of_neurons()
+
+        def gradient(i: int) -> FloatArray:
+            groups = None
+            if held is not None:  # those whose coefficients are penalised, each on its own
+                own = held[i]
+                groups = _core.Groups(np.arange(len(own) + 1), own, np.ones(len(own)))
+            problem = task.problem(columns[i], i, (None, 0.0), mask, groups)
+            return _core.gradient_at_zero(features.matrix, problem, **fixed, **task.rows)
+
+        gradients = np.stack([gradient(i) for i in range(len(columns))], axis=1)
+        if terms.groups is not None:
+            largest = terms.groups.strength_that_zeroes(gradients)
+        else:
+            largest = np.array(
+                [
+                    np.max(np.abs(column[weights > 0.0]) / weights[weights > 0.0], initial=0.0)
+                    for column, weights in zip(
+                        gradients.T,
+                        [np.zeros(0) if a is None else a for a in terms.absolute],
+                        strict=True,
+                    )
+                ]
+            )
+        return self._per_neuron(largest * (1.0 + 1e-10))
 
     def _widths(self) -> dict[str, int] | None:
         """Return the widths of the arrays of a dict X of training, in its order."""
@@ -373,6 +631,10 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         self.coef_ = split_coef(self._squeezed(coef), features.widths)
         self.intercept_ = _each(results, "intercept")
         self.n_features_in_ = features.shape[1]
+        if features.names is not None:
+            self.feature_names_in_ = features.names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
         rank = _each(results, "rank")
         status = _each(results, "status")
         return {
@@ -388,6 +650,17 @@ class BaseGLM(RegressorMixin, BaseEstimator):
 
     def _squeezed(self, coef: FloatArray) -> FloatArray:
         return coef
+
+    def _per_neuron(self, values: FloatArray) -> Any:
+        return values
+
+    def predict(self, X: Any, *, offset: ArrayLike | None = None) -> Any:
+        """Return means."""
+        raise NotImplementedError
+
+    def _like_predictions(self, values: NDArray[Any], X: Any) -> Any:
+        """Return what was drawn for the rows of X in the kind that predictions have."""
+        raise NotImplementedError
 
     def _columns_of(self, y: Any, features: Features) -> list[FloatArray]:
         """Check y and its time axis, and return the neurons' observations."""

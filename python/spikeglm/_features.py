@@ -23,16 +23,17 @@ class Features:
     dtype: Any  # of predictions
     axis: Axis | None
     widths: dict[str, int] | None  # of the arrays of a dict, None for one array
+    names: NDArray[Any] | None = None  # of the columns of a data frame
 
 
 def features_of(X: Any) -> Features:
     """Read X; a dict of arrays (n_samples, n_features_i) is joined in its own order."""
     if isinstance(X, Design):
         return Features(X._core, X.shape, X.dtype, X.time_axis, None)
-    if not isinstance(X, Mapping):
+    if not isinstance(X, Mapping) or hasattr(X, "tocsr"):  # sparse matrices may be dicts
         matrix = design_matrix(plain(X))
         dtype = np.float32 if matrix.dtype == np.float32 else np.float64
-        return Features(matrix, matrix.shape, dtype, common_axis([("X", X)]), None)
+        return Features(matrix, matrix.shape, dtype, common_axis([("X", X)]), None, column_names(X))
     if not X:
         raise ValueError("X is a dict without arrays.")
     axis = common_axis([(f"X[{key!r}]", part) for key, part in X.items()])
@@ -49,6 +50,15 @@ def features_of(X: Any) -> Features:
     dtype = np.float32 if matrix.dtype == np.float32 else np.float64
     widths = {key: part.shape[1] for key, part in parts.items()}
     return Features(matrix, matrix.shape, dtype, axis, widths)
+
+
+def column_names(X: Any) -> NDArray[Any] | None:
+    """Return the columns of a data frame where all are strings, as scikit-learn does."""
+    if not (hasattr(X, "columns") and hasattr(X, "dtypes")):
+        return None
+    names = list(X.columns)
+    named = bool(names) and all(isinstance(name, str) for name in names)
+    return np.array(names, dtype=object) if named else None
 
 
 def split_coef(coef: FloatArray, widths: dict[str, int] | None) -> Coef:

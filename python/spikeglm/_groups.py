@@ -43,6 +43,27 @@ class MaskGroups:
             batches[find(int(joined[0]))][1].append(group)
         return list(batches.values())
 
+    def members_of_neurons(self) -> list[Members]:
+        """Return, per neuron, its features that are in a group with a weight."""
+        penalised = [m for m, weight in zip(self.members, self.weights, strict=True) if weight > 0]
+        flat = np.concatenate([*penalised, np.empty(0, np.intp)])
+        neurons, features = np.divmod(flat, self.n_features)
+        return [
+            np.sort(features[neurons == neuron]).astype(np.intp) for neuron in range(self.n_neurons)
+        ]
+
+    def strength_that_zeroes(self, gradients: FloatArray) -> FloatArray:
+        """Return, per neuron, the factor of the weights that outweighs (n_features, n_neurons)."""
+        flat = gradients.T.ravel()
+        ratios = [
+            float(np.linalg.norm(flat[members])) / weight if weight > 0.0 else 0.0
+            for members, weight in zip(self.members, self.weights, strict=True)
+        ]
+        largest = np.zeros(self.n_neurons)
+        for neurons, groups in self.batches():
+            largest[neurons] = max((ratios[group] for group in groups), default=0.0)
+        return largest
+
     def of_batch(self, neurons: list[int], groups: list[int]) -> _core.Groups:
         """Return the chosen groups with the neurons counted from the first of the batch."""
         position = {neuron: i for i, neuron in enumerate(neurons)}

@@ -42,7 +42,10 @@ def numeric_array(values: Any, name: str) -> NDArray[Any]:
         values = np.ma.filled(values.astype(np.float64), np.nan)
     array = np.asarray(values)
     if np.iscomplexobj(array):
-        raise ValueError(f"{name} is complex; pass its real part, or magnitude and phase.")
+        raise ValueError(
+            f"Complex data not supported: {name} is complex; pass its real part, or magnitude and "
+            "phase."
+        )
     if array.dtype.kind not in "fiubO":
         raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}.")
     if array.dtype.kind == "O":
@@ -62,19 +65,30 @@ def design_matrix(values: Any, name: str = "X") -> NDArray[Any]:
     """Return a 2-D numeric array (n_samples, n_features)."""
     array = numeric_array(values, name)
     if array.ndim != 2:
-        hint = f" For a single feature pass {name}[:, None]." if array.ndim == 1 else ""
+        hint = (
+            f" Reshape your data: for a single feature pass {name}[:, None]."
+            if array.ndim == 1
+            else ""
+        )
         raise ValueError(
             f"{name} must be 2-dimensional (n_samples, n_features), got shape {array.shape}.{hint}"
         )
     return array
 
 
+def _target(values: Any) -> NDArray[Any]:
+    if values is None:
+        raise ValueError("a fit requires y to be passed, but the target y is None.")
+    return numeric_array(values, "y")
+
+
 def target_vector(values: Any, n_samples: int) -> FloatArray:
     """Return y as float64 (n_samples,); one column is flattened with scikit-learn's warning."""
-    array = numeric_array(values, "y")
+    array = _target(values)
     if array.ndim == 2 and array.shape[1] == 1:
         warn(
-            f"y has shape {array.shape}; a 1-dimensional y was expected and y[:, 0] is used.",
+            f"A column-vector y was passed when a 1d array was expected: y has shape {array.shape} "
+            "and y[:, 0] is used.",
             DataConversionWarning,
         )
         array = array[:, 0]
@@ -89,7 +103,7 @@ def target_vector(values: Any, n_samples: int) -> FloatArray:
 
 def target_matrix(values: Any, n_samples: int) -> FloatArray:
     """Return y as float64 (n_samples, n_neurons), a neuron's samples adjacent in memory."""
-    array = numeric_array(values, "y")
+    array = _target(values)
     if array.ndim != 2:
         hint = " For a single neuron pass y[:, None], or use GLM." if array.ndim == 1 else ""
         raise ValueError(

@@ -53,6 +53,9 @@ class GLM(BaseGLM):
         which an unknown one lists.
     fit_intercept :
         Whether the model has an intercept; False holds it at zero, and columns are not centred.
+    missing :
+        "drop" leaves out rows with a NaN in X or y, as convolutions make them; "raise" raises a
+        ValueError that counts them.
     n_threads :
         Largest number of threads; the result does not depend on it. None takes the environment
         variable SPIKEGLM_NUM_THREADS, else OMP_NUM_THREADS, else the processors that the affinity
@@ -88,6 +91,8 @@ class GLM(BaseGLM):
         Rows left out because of a NaN in X or y.
     n_features_in_ : int
         Number of columns of X.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where X is a data frame whose columns are strings.
 
     Examples
     --------
@@ -164,6 +169,12 @@ class GLM(BaseGLM):
     def _squeezed(self, coef: FloatArray) -> FloatArray:
         return coef[:, 0]
 
+    def _per_neuron(self, values: FloatArray) -> float:
+        return float(values[0])
+
+    def _like_predictions(self, values: NDArray[Any], X: Any) -> Any:
+        return like_estimate(values, features_of(X).axis)
+
     @property
     def scale_(self) -> float:
         """Dispersion phi, under the name that NeMoS gives it."""
@@ -188,6 +199,7 @@ class GLM(BaseGLM):
         score_type: str = "log-likelihood",
         aggregate_sample_scores: Aggregator = np.mean,
         *,
+        sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
     ) -> Any:
         """Score the predictions for X against y.
@@ -202,13 +214,17 @@ class GLM(BaseGLM):
         aggregate_sample_scores :
             Turns scores per sample into what is returned; the mean by default, `numpy.sum` for the
             total.
+        sample_weight : (n_samples,)
+            Number of times that each row counts, for `numpy.mean` and `numpy.sum`.
         """
         self._require_fitted()
         means, axis = self._predict_columns(X, offset)
         common_axis([("X", axis), ("y", y)])
         target = target_vector(plain(y), means.shape[0])
         rate = means[:, 0].astype(np.float64)
-        return self._score(target, rate, score_type, self.dispersion_, aggregate_sample_scores)
+        return self._score(
+            target, rate, score_type, self.dispersion_, aggregate_sample_scores, sample_weight
+        )
 
 
 class PopulationGLM(BaseGLM):
@@ -222,7 +238,7 @@ class PopulationGLM(BaseGLM):
     Parameters
     ----------
     observation_model, inverse_link_function, regularizer, solver_name, solver_kwargs, \
-    fit_intercept, n_threads :
+    fit_intercept, missing, n_threads :
         As in `GLM`.
     regularizer_strength :
         As in `GLM`; also one per coefficient and neuron, (n_features, n_neurons).
@@ -241,6 +257,8 @@ class PopulationGLM(BaseGLM):
         Per neuron, the columns that are constant over its rows.
     n_features_in_ : int
         Number of columns of X.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where X is a data frame whose columns are strings.
     """
 
     dispersion_: FloatArray
@@ -255,6 +273,7 @@ class PopulationGLM(BaseGLM):
         solver_kwargs: Mapping[str, Any] | None = None,
         feature_mask: Any = None,
         fit_intercept: bool = True,
+        missing: str = "drop",
         n_threads: int | None = None,
     ) -> None:
         super().__init__(
@@ -265,6 +284,7 @@ class PopulationGLM(BaseGLM):
             solver_name,
             solver_kwargs,
             fit_intercept,
+            missing,
             n_threads,
         )
         self.feature_mask = feature_mask
@@ -365,6 +385,16 @@ class PopulationGLM(BaseGLM):
             raise ValueError("`feature_mask` must hold zeros and ones only.")
         return mask.astype(np.uint8)
 
+    def __sklearn_tags__(self) -> Any:
+        """Describe the estimator to scikit-learn 1.6 and newer."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = False
+        return tags
+
+    def _like_predictions(self, values: NDArray[Any], X: Any) -> Any:
+        return like_estimate(values, features_of(X).axis, self._columns, self._metadata)
+
     @property
     def scale_(self) -> FloatArray:
         """Dispersion phi of each neuron, under the name that NeMoS gives it."""
@@ -388,6 +418,7 @@ class PopulationGLM(BaseGLM):
         score_type: str = "log-likelihood",
         aggregate_sample_scores: Aggregator = np.mean,
         *,
+        sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
     ) -> Any:
         """Score the predictions for X against y.
@@ -401,6 +432,8 @@ class PopulationGLM(BaseGLM):
         aggregate_sample_scores :
             Turns scores (n_samples, n_neurons) into what is returned; the mean over all by default,
             ``lambda scores: scores.mean(axis=0)`` for one score per neuron.
+        sample_weight : (n_samples,)
+            As in `GLM.score`.
         """
         self._require_fitted()
         means, axis = self._predict_columns(X, offset)
@@ -411,4 +444,6 @@ class PopulationGLM(BaseGLM):
                 f"y has {target.shape[1]} neurons, the model was fitted with {means.shape[1]}."
             )
         rate = means.astype(np.float64)
-        return self._score(target, rate, score_type, self.dispersion_, aggregate_sample_scores)
+        return self._score(
+            target, rate, score_type, self.dispersion_, aggregate_sample_scores, sample_weight
+        )

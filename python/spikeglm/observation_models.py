@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from . import _core
 from ._links import resolve_link
 from ._random import random_generator
-from ._validation import real_number
+from ._validation import per_sample, real_number
 
 Aggregator = Callable[[NDArray[np.float64]], Any]
 
@@ -53,9 +53,15 @@ class Observations(ABC, BaseEstimator):
         predicted_rate: ArrayLike,
         scale: float | NDArray[np.float64] | None = None,
         aggregate_sample_scores: Aggregator = np.mean,
+        *,
+        sample_weight: ArrayLike | None = None,
     ) -> Any:
         """Return exp of what `log_likelihood` returns."""
-        return np.exp(self.log_likelihood(y, predicted_rate, scale, aggregate_sample_scores))
+        return np.exp(
+            self.log_likelihood(
+                y, predicted_rate, scale, aggregate_sample_scores, sample_weight=sample_weight
+            )
+        )
 
     def sample_generator(
         self,
@@ -115,6 +121,8 @@ class Observations(ABC, BaseEstimator):
         predicted_rate: ArrayLike,
         scale: float | NDArray[np.float64] | None = None,
         aggregate_sample_scores: Aggregator = np.mean,
+        *,
+        sample_weight: ArrayLike | None = None,
     ) -> Any:
         """Log-likelihood with all normalising constants.
 
@@ -129,16 +137,18 @@ class Observations(ABC, BaseEstimator):
             the model's own.
         aggregate_sample_scores :
             Turns the values per sample into what is returned.
+        sample_weight : (n_samples,)
+            Number of times that each sample counts, for `numpy.mean` and `numpy.sum`.
 
         Returns
         -------
         :
-            The aggregate, in nats. Samples with a NaN, in any neuron for 2-D inputs, are left out.
+            The aggregate, in nats. Samples with a NaN, in any neuron for 2-D inputs, are left out,
+            and those of weight zero.
         """
-        observed, rate = _same_shape(y, predicted_rate)
-        kept = _complete(observed, rate)
+        observed, rate, weight = _complete(y, predicted_rate, sample_weight)
         rows = self._quantity("log_likelihood", observed, rate, self._scale(scale))
-        return aggregate_sample_scores(rows[kept])
+        return _aggregate(rows, aggregate_sample_scores, weight)
 
     def deviance(
         self,
@@ -163,6 +173,8 @@ class Observations(ABC, BaseEstimator):
         score_type: str = "pseudo-r2-McFadden",
         scale: float | NDArray[np.float64] | None = None,
         aggregate_sample_scores: Aggregator = np.mean,
+        *,
+        sample_weight: ArrayLike | None = None,
     ) -> Any:
         """Share of the null model's misfit that the rates explain.
 
@@ -171,8 +183,8 @@ class Observations(ABC, BaseEstimator):
 
         Parameters
         ----------
-        y, predicted_rate, scale, aggregate_sample_scores :
-            As in `log_likelihood`.
+        y, predicted_rate, scale, aggregate_sample_scores, sample_weight :
+            As in `log_likelihood`; the null model's mean is weighted too.
         score_type :
             "pseudo-r2-McFadden" or "pseudo-r2-Cohen".
         """
@@ -181,15 +193,18 @@ class Observations(ABC, BaseEstimator):
             raise NotImplementedError(
                 f"score type {score_type!r} is not known; expected one of {', '.join(quantities)}."
             )
-        observed, rate = _same_shape(y, predicted_rate)
-        kept = _complete(observed, rate)
-        null_rate = np.broadcast_to(observed[kept].mean(axis=0), observed.shape)
+        observed, rate, weight = _complete(y, predicted_rate, sample_weight)
+        null_rate = np.broadcast_to(np.average(observed, 0, weight), observed.shape)
         quantity = quantities[score_type]
         scale = self._scale(scale)
         # The deviance cancels its scale in the ratio.
         used = scale if quantity == "log_likelihood" or self._has_parameter() else 1.0
-        model = aggregate_sample_scores(self._quantity(quantity, observed, rate, used)[kept])
-        null = aggregate_sample_scores(self._quantity(quantity, observed, null_rate, used)[kept])
+        model, null = (
+            _aggregate(
+                self._quantity(quantity, observed, mean, used), aggregate_sample_scores, weight
+            )
+            for mean in (rate, null_rate)
+        )
         # A constant y leaves nothing to explain: NaN, or -inf for a model that misses it.
         if quantity == "log_likelihood":
             null = np.where(null == 0.0, -0.0, null)
@@ -363,13 +378,37 @@ def _same_shape(
     return observed, rate
 
 
-def _complete(y: NDArray[np.float64], rate: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return the samples (rows) without a NaN; refuse to score none."""
-    missing = np.isnan(y) | np.isnan(rate)
+def _complete(
+    y: ArrayLike, predicted_rate: ArrayLike, sample_weight: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
+    """Return the samples (rows) without a NaN, with their weights; refuse to score none."""
+    observed, rate = _same_shape(y, predicted_rate)
+    if observed.ndim == 0:
+        observed, rate = observed[None], rate[None]
+    missing = np.isnan(observed) | np.isnan(rate)
     kept = np.asarray(~missing.any(axis=tuple(range(1, missing.ndim))))
+    weight = per_sample(sample_weight, len(kept), "sample_weight")
+    if weight is not None:
+        if not np.all(np.isfinite(weight) & (weight >= 0.0)):
+            raise ValueError("sample_weight must be finite and not negative.")
+        kept &= weight > 0.0
+        weight = weight[kept]
     if not np.any(kept):
         raise ValueError(
-            f"there is nothing to score: {y.shape[0] if y.ndim else 1} samples, all with a NaN in "
-            "y or in the predicted rate."
+            f"there is nothing to score: {len(kept)} samples, all with a NaN in y or in the "
+            "predicted rate, or with weight zero."
         )
-    return kept
+    return observed[kept], rate[kept], weight
+
+
+def _aggregate(
+    scores: NDArray[np.float64], aggregator: Aggregator, weight: NDArray[np.float64] | None
+) -> Any:
+    if weight is None:
+        return aggregator(scores)
+    if aggregator not in (np.mean, np.sum):
+        raise ValueError(
+            "with `sample_weight`, `aggregate_sample_scores` must be numpy.mean or numpy.sum."
+        )
+    total = np.tensordot(weight, scores, axes=1).sum()
+    return total / (weight.sum() * scores[0].size) if aggregator is np.mean else total

@@ -71,6 +71,10 @@ class Regularizer(ABC, BaseEstimator):
     def terms(self, strength: Any, n_features: int, n_neurons: int) -> PenaltyTerms:
         """Return the terms of each neuron's penalty for a strength, None being the default."""
 
+    def unit_strength(self, strength: Any) -> Any:
+        """Return strengths to be multiplied: one, or those per coefficient or group as they are."""
+        return 1.0 if np.ndim(strength) == 0 and not isinstance(strength, Mapping) else strength
+
     @abstractmethod
     def penalty(self, coef: ArrayLike, strength: Any = None) -> float:
         """Return the value that is added to the mean negative log-likelihood.
@@ -167,6 +171,11 @@ class ElasticNet(Regularizer):
         coef, ratios = _coef_and_strengths(coef, ratio)
         _, values = _coef_and_strengths(coef, strength)
         return float(np.sum(values * (0.5 * (1.0 - ratios) * coef**2 + ratios * np.abs(coef))))
+
+    def unit_strength(self, strength: Any) -> Any:
+        """Return strengths to be multiplied, and the ratio as it is."""
+        strength, ratio = self._split(strength)
+        return super().unit_strength(strength), ratio
 
     @staticmethod
     def _split(strength: Any) -> tuple[Any, Any]:

@@ -186,7 +186,7 @@ def test_wrong_use_of_a_design():
         np.asarray(design, copy=False) if np.__version__ >= "2" else design.__array__(copy=False)
     with pytest.raises(ValueError, match=r"1500 and 10\b"):
         GLM().fit(design, np.ones(10))
-    with pytest.raises(ValueError, match="has 4 columns, the model was fitted with 12"):
+    with pytest.raises(ValueError, match="has 4 features, but GLM is expecting 12"):
         GLM(regularizer="Ridge").fit(design, COUNTS[:, 0]).predict(HISTORY.design(COUNTS[:, 0]))
 
 

@@ -370,4 +370,43 @@ std::vector<FitResult> fit(const Design& design, std::span<const FitProblem> pro
     return results;
 }
 
+std::vector<double> gradient_at_zero(const Design& design, const FitProblem& given,
+                                     const FitOptions& options) {
+    const auto p = static_cast<std::size_t>(design.cols());
+    Problem problem(design, given, options);
+    std::vector<std::uint8_t> held(p, 0);
+    std::copy(given.excluded.begin(), given.excluded.end(), held.begin());
+    for (std::size_t j = 0; j < given.absolute.size(); ++j)
+        if (given.absolute[j] > 0.0) held[j] = 1;
+    for (std::size_t g = 0; g < given.groups.weights.size(); ++g)
+        for (auto i = given.groups.begin[g]; i < given.groups.begin[g + 1]; ++i)
+            if (given.groups.weights[g] > 0.0)
+                held[static_cast<std::size_t>(given.groups.members[static_cast<std::size_t>(i)])] =
+                    1;
+
+    FitProblem rest = given;
+    rest.excluded = held;
+    rest.absolute = {};
+    rest.groups = {};
+    rest.start_coef = {};
+    FitOptions smooth = options;
+    smooth.solver = "Newton";
+    smooth.settings = {};
+    const FitResult null = Fit(design, rest, smooth).solve();
+    std::vector<double> gradient(p, 0.0);
+    if (problem.silent()) return gradient;
+
+    problem.prepare();
+    if (std::isnan(given.parameter)) problem.likelihood().set_parameter(null.dispersion);
+    const std::vector<double> gamma =
+        problem.coordinates().from_user_units(null.coef, null.intercept);
+    Evaluation at;
+    problem.likelihood().evaluate(gamma, Curvature::none, at);
+    for (std::size_t j = 0; j < p; ++j)
+        if (problem.coordinates().is_candidate(static_cast<std::ptrdiff_t>(j)))
+            gradient[j] =
+                at.gradient[j] * problem.coordinates().spread()[j] / problem.objective_scale();
+    return gradient;
+}
+
 }  // namespace spikeglm

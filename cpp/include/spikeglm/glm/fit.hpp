@@ -94,6 +94,12 @@ struct FitResult {
                                                  const GroupsView& groups,
                                                  const FitOptions& options);
 
+/// The gradient of the loss part of the objective in the coefficients, where those that a penalty
+/// with kinks holds are zero and all others optimal: such a penalty keeps them at zero when it
+/// outweighs this gradient. Zero for columns that cannot have a coefficient.
+[[nodiscard]] std::vector<double> gradient_at_zero(const Design& design, const FitProblem& problem,
+                                                   const FitOptions& options);
+
 /// The steps of a solver one by one, each also on other rows: for data that arrive in parts, or to
 /// watch a fit. Units and centres of the columns, and what the solver remembers, stay those of the
 /// first rows.
