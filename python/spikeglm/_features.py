@@ -54,7 +54,7 @@ def features_of(X: Any) -> Features:
 
 def column_names(X: Any) -> NDArray[Any] | None:
     """Return the columns of a data frame where all are strings, as scikit-learn does."""
-    if not (hasattr(X, "columns") and hasattr(X, "dtypes")):
+    if not (hasattr(X, "columns") and hasattr(X, "dtypes")) or hasattr(X, "time_support"):
         return None
     names = list(X.columns)
     named = bool(names) and all(isinstance(name, str) for name in names)

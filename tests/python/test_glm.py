@@ -1200,9 +1200,9 @@ def test_another_number_of_columns_is_refused():
     data = make_problem("Poisson", "exp")
     fitted = estimator().fit(data.X, data.y)
     for X in (data.X[:, :2], np.c_[data.X, data.X]):
-        with pytest.raises(ValueError, match=f"{X.shape[1]} columns.* 3"):
+        with pytest.raises(ValueError, match=f"{X.shape[1]} features.* 3"):
             fitted.predict(X)
-        with pytest.raises(ValueError, match=f"{X.shape[1]} columns.* 3"):
+        with pytest.raises(ValueError, match=f"{X.shape[1]} features.* 3"):
             fitted.score(X, data.y)
     with pytest.raises(ValueError, match="2-dimensional"):
         fitted.predict(data.X[0])
