@@ -685,6 +685,9 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         given = self.inverse_link_function
         return resolve_link(model.inverse_link_function if given is None else given, model.name)
 
+    def _estimates_parameter(self) -> bool:
+        return bool(np.isnan(resolve_model(self.observation_model)._parameter()))
+
     def _solver(self, regularizer: Regularizer) -> tuple[str, dict[str, float], float, int]:
         """Return name, settings, tolerance and largest number of steps of the solver."""
         name = regularizer.default_solver if self.solver_name is None else self.solver_name

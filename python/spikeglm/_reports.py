@@ -10,6 +10,7 @@ from .exceptions import (
     IdentifiabilityWarning,
     SeparationWarning,
     SilentNeuronWarning,
+    SpikeglmWarning,
 )
 
 # A silent neuron's rate of zero is its exact optimum.
@@ -23,11 +24,27 @@ _REMEDIES = {
 }
 
 
-def warn_about(results: Sequence[_core.FitResult], neurons: Sequence[Any]) -> None:
-    """Warn once per finding; `neurons` names each result, and is empty for a single neuron."""
+_NO_OVERDISPERSION = (
+    "the counts vary no more than Poisson counts: the estimated dispersion is at its lower bound. "
+    'Use observation_model="Poisson".'
+)
+# Of an estimated dispersion of a negative binomial, with room for rounding.
+_SMALLEST_DISPERSION = 1.01e-8
+
+
+def warn_about(
+    results: Sequence[_core.FitResult], neurons: Sequence[Any], estimated: bool = False
+) -> None:
+    """Warn once per finding; `neurons` names each result, and is empty for a single neuron.
+
+    `estimated`: the dispersion is that of a negative binomial, estimated with the coefficients.
+    """
     found: dict[tuple[type[Warning], str], list[int]] = {}
     for i, result in enumerate(results):
-        for finding in _findings(result):
+        findings = _findings(result)
+        if estimated and result.dispersion <= _SMALLEST_DISPERSION:
+            findings.append((SpikeglmWarning, _NO_OVERDISPERSION))
+        for finding in findings:
             found.setdefault(finding, []).append(i)
     for (category, message), members in found.items():
         who = f"neuron {_listed([neurons[i] for i in members])}: " if neurons else ""

@@ -154,7 +154,7 @@ class GLM(BaseGLM):
 
         self._assign(results, features)
         keep_bounds(X)
-        warn_about(results, [])
+        warn_about(results, [], self._estimates_parameter())
         return self
 
     def _columns_of(self, y: Any, features: Features) -> list[FloatArray]:
@@ -342,7 +342,7 @@ class PopulationGLM(BaseGLM):
         self._metadata = None if columns is None else getattr(y, "metadata", None)
         keep_bounds(X)
         names = range(n_neurons) if columns is None else columns
-        warn_about(results, list(names))
+        warn_about(results, list(names), self._estimates_parameter())
         return self
 
     def _columns_of(self, y: Any, features: Features) -> list[FloatArray]:

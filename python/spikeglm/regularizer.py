@@ -67,6 +67,9 @@ class Regularizer(ABC, BaseEstimator):
             f"from {', '.join(self.allowed_solvers)}."
         )
 
+    def _or_own(self, strength: Any) -> Any:
+        return self.regularizer_strength if strength is None else strength
+
     @abstractmethod
     def terms(self, strength: Any, n_features: int, n_neurons: int) -> PenaltyTerms:
         """Return the terms of each neuron's penalty for a strength, None being the default."""
@@ -80,7 +83,7 @@ class Regularizer(ABC, BaseEstimator):
         """Return the value that is added to the mean negative log-likelihood.
 
         `coef` has the shape (n_features,) or (n_features, n_neurons); `strength` is the model's
-        `regularizer_strength`.
+        `regularizer_strength`, None the regularizer's own.
         """
 
 
@@ -121,7 +124,7 @@ class Ridge(Regularizer):
 
     def penalty(self, coef: ArrayLike, strength: Any = None) -> float:
         """Return sum(strength * coef**2) / 2."""
-        coef, values = _coef_and_strengths(coef, strength)
+        coef, values = _coef_and_strengths(coef, self._or_own(strength))
         return float(0.5 * np.sum(values * coef**2))
 
 
@@ -141,7 +144,7 @@ class Lasso(Regularizer):
 
     def penalty(self, coef: ArrayLike, strength: Any = None) -> float:
         """Return sum(strength * abs(coef))."""
-        coef, values = _coef_and_strengths(coef, strength)
+        coef, values = _coef_and_strengths(coef, self._or_own(strength))
         return float(np.sum(values * np.abs(coef)))
 
 
@@ -167,7 +170,7 @@ class ElasticNet(Regularizer):
 
     def penalty(self, coef: ArrayLike, strength: Any = None) -> float:
         """Return sum(strength * ((1 - ratio) * coef**2 / 2 + ratio * abs(coef)))."""
-        strength, ratio = self._split(strength)
+        strength, ratio = self._split(self._or_own(strength))
         coef, ratios = _coef_and_strengths(coef, ratio)
         _, values = _coef_and_strengths(coef, strength)
         return float(np.sum(values * (0.5 * (1.0 - ratios) * coef**2 + ratios * np.abs(coef))))
@@ -229,7 +232,7 @@ class GroupLasso(Regularizer):
         """Return sum(strength_g * sqrt(size_g) * norm(coef_g))."""
         values = np.asarray(coef, dtype=np.float64)
         columns = values[:, None] if values.ndim == 1 else values
-        groups = self._groups(strength, *columns.shape)
+        groups = self._groups(self._or_own(strength), *columns.shape)
         flat = columns.T.ravel()
         norms = [float(np.linalg.norm(flat[members])) for members in groups.members]
         return float(np.dot(groups.weights, norms))
