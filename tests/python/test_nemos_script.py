@@ -1,0 +1,28 @@
+"""A script that was written for NeMoS runs with its import changed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "coupling.py"
+
+
+def test_the_script_runs_with_its_import_changed(tmp_path, monkeypatch):
+    pytest.importorskip("pynapple")
+    monkeypatch.chdir(tmp_path)
+    text = SCRIPT.read_text()
+    changed = text.replace("import nemos as nmo", "import spikeglm as nmo")
+    assert sum(a != b for a, b in zip(text.split("\n"), changed.split("\n"), strict=True)) == 1
+    found = {}
+    exec(compile(changed, str(SCRIPT), "exec"), found)
+    assert np.all(found["model"].converged_)
+    # The first neuron drives the third.
+    assert found["connected"][0, 2]
+    assert not found["connected"][3, :3].any()
+    assert found["coupling"].shape == (4, 3, 4)
+    assert found["same"]
+    assert found["pseudo_r2"] > 0
+    assert found["predicted"].shape == (3000, 4)
+    assert found["tuning"][15] > 3 * found["tuning"][45]
+    assert found["best"]["basis__n_basis_funcs"] in (5, 8)
