@@ -24,6 +24,7 @@ std::shared_ptr<const Design> design_of(const py::object& x);
 
 void bind_backend(py::module_& m);
 void bind_basis(py::module_& m);
+void bind_categorical(py::module_& m);
 void bind_glm(py::module_& m);
 
 }  // namespace spikeglm::bindings

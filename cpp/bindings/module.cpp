@@ -5,4 +5,5 @@ PYBIND11_MODULE(_core, m) {
     spikeglm::bindings::bind_backend(m);
     spikeglm::bindings::bind_basis(m);
     spikeglm::bindings::bind_glm(m);
+    spikeglm::bindings::bind_categorical(m);
 }

@@ -176,6 +176,53 @@ class Stepper:
         offset: _Vector | None,
     ) -> FitResult: ...
 
+class CategoricalResult:
+    @property
+    def coef(self) -> _Vector: ...
+    @property
+    def intercept(self) -> _Vector: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def n_iterations(self) -> int: ...
+    @property
+    def decrement(self) -> float: ...
+    @property
+    def kkt(self) -> float: ...
+    @property
+    def sum_of_weights(self) -> float: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def n_used(self) -> int: ...
+    @property
+    def n_dropped(self) -> int: ...
+    @property
+    def aliased(self) -> NDArray[np.intp]: ...
+    @property
+    def penalised(self) -> bool: ...
+
+def fit_categorical(
+    x: NDArray[Any] | BoundDesign,
+    y: _Vector,
+    n_classes: int,
+    *,
+    weight: _Vector | None,
+    quadratic: _Vector | None,
+    absolute: _Vector | None,
+    begin: NDArray[np.intp] | None,
+    members: NDArray[np.intp] | None,
+    group_weights: _Vector | None,
+    excluded: NDArray[np.uint8] | None,
+    start_coef: _Vector | None,
+    start_intercept: _Vector | None,
+    solver: str,
+    settings: dict[str, float],
+    tolerance: float,
+    max_iterations: int,
+    intercept: bool,
+    n_threads: int,
+) -> CategoricalResult: ...
 def predict(
     x: NDArray[Any] | BoundDesign,
     coef: _Vector,

@@ -53,12 +53,132 @@ class Task:
         )
 
 
-class BaseGLM(RegressorMixin, BaseEstimator):
-    """Settings, fitting and prediction, neuron by neuron."""
+class FitSettings(BaseEstimator):
+    """What every estimator that is fitted has: a penalty, a solver, features and threads."""
 
     coef_: Any  # an array, or a dict of arrays for a dict X
     intercept_: FloatArray
     n_features_in_: int
+    regularizer: str | Regularizer | None
+    regularizer_strength: Any
+    solver_name: str | None
+    solver_kwargs: Mapping[str, Any] | None
+    fit_intercept: bool
+    missing: str
+    n_threads: int | None
+
+    def set_params(self, **params: Any) -> "FitSettings":
+        """Set parameters by name, as scikit-learn does.
+
+        ``regularizer__regularizer_strength`` sets the strength of the regularizer itself; a
+        regularizer that was given by name becomes an object for it.
+        """
+        if any(key.startswith("regularizer__") for key in params):
+            regularizer = params.get("regularizer", self.regularizer)
+            params["regularizer"] = resolve_regularizer(regularizer)
+        super().set_params(**params)
+        return self
+
+    def save_params(self, filename: Any) -> None:
+        """Write the model, fitted or not, to an .npz file that `spikeglm.load_model` reads.
+
+        Parameters
+        ----------
+        filename :
+            Path, to which ".npz" is appended where it is missing, or a binary file object.
+
+        Raises
+        ------
+        TypeError
+            A parameter is nothing that a file can hold, such as an unknown function.
+        """
+        from ._model_files import save
+
+        save(self, filename)
+
+    def _keep_names(self, features: Features) -> None:
+        if features.names is not None:
+            self.feature_names_in_ = features.names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    def _check_names(self, names: NDArray[Any] | None) -> None:
+        """Compare the names of columns with those of training, as scikit-learn does."""
+        known = getattr(self, "feature_names_in_", None)
+        model = type(self).__name__
+        if known is not None and names is None:
+            warn(
+                f"X does not have valid feature names, but {model} was fitted with feature names",
+                UserWarning,
+            )
+        elif known is None and names is not None:
+            warn(f"X has feature names, but {model} was fitted without feature names", UserWarning)
+        elif known is not None and list(known) != list(names if names is not None else ()):
+            raise ValueError(
+                "The feature names should match those that were passed during fit: X has "
+                f"{list(names if names is not None else ())}, expected {list(known)}."
+            )
+
+    def _refuse_missing(self, dropped: list[int]) -> None:
+        if self.missing not in ("drop", "raise"):
+            raise ValueError(f'`missing` must be "drop" or "raise", got {self.missing!r}.')
+        if self.missing == "raise" and any(dropped):
+            raise ValueError(
+                f"{max(dropped)} rows have a NaN in X or y, as the first rows of convolved "
+                'features do; missing="drop" leaves such rows out.'
+            )
+
+    def _widths(self) -> dict[str, int] | None:
+        """Return the widths of the arrays of a dict X of training, in its order."""
+        if not isinstance(self.coef_, Mapping):
+            return None
+        return {key: len(part) for key, part in self.coef_.items()}
+
+    def _threads(self) -> int:
+        return 0 if self.n_threads is None else whole_number(self.n_threads, "n_threads", 1)
+
+    def _intercept(self) -> bool:
+        if not isinstance(self.fit_intercept, bool | np.bool_):
+            raise TypeError(f"`fit_intercept` must be True or False, got {self.fit_intercept!r}.")
+        return bool(self.fit_intercept)
+
+    def _solver(self, regularizer: Regularizer) -> tuple[str, dict[str, float], float, int]:
+        """Return name, settings, tolerance and largest number of steps of the solver."""
+        name = regularizer.default_solver if self.solver_name is None else self.solver_name
+        regularizer.check_solver(name)
+        facts = _core.solvers()[name]
+        if not isinstance(self.solver_kwargs, Mapping | None):
+            raise TypeError(f"`solver_kwargs` must be a dict, got {self.solver_kwargs!r}.")
+        given = dict(self.solver_kwargs or {})
+        known = ["tol", "maxiter", *facts["settings"]]
+        unknown = sorted(map(str, set(given) - set(known)))
+        if unknown:
+            raise NameError(
+                f"solver {name!r} has no setting {unknown[0]!r}; it takes {', '.join(known)}."
+            )
+        tolerance = given.pop("tol", facts["tol"])
+        if not (isinstance(tolerance, int | float | np.number) and 0.0 < tolerance < np.inf):
+            raise ValueError(f"`tol` must be a positive number, got {tolerance!r}.")
+        max_iterations = given.pop("maxiter", facts["maxiter"])
+        if is_whole(max_iterations) and max_iterations > 2**31 - 1:
+            max_iterations = 2**31 - 1  # never reached
+        max_iterations = whole_number(max_iterations, "maxiter", 1)
+        for key, value in given.items():
+            if not isinstance(value, bool | int | float | np.number | np.bool_):
+                raise TypeError(f"`{key}` of solver {name!r} must be a number, got {value!r}.")
+        settings = {key: float(value) for key, value in given.items()}
+        return name, settings, float(tolerance), max_iterations
+
+    def _require_fitted(self) -> None:
+        if not hasattr(self, "coef_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} is not fitted yet: call `fit` before this method."
+            )
+
+
+class BaseGLM(RegressorMixin, FitSettings):
+    """Settings, fitting and prediction, neuron by neuron."""
+
     rank_: Any
     dof_resid_: Any
     n_iter_: Any
@@ -96,35 +216,6 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         ]["mean_must_be_positive"]
         return tags
 
-    def set_params(self, **params: Any) -> "BaseGLM":
-        """Set parameters by name, as scikit-learn does.
-
-        ``regularizer__regularizer_strength`` sets the strength of the regularizer itself; a
-        regularizer that was given by name becomes an object for it.
-        """
-        if any(key.startswith("regularizer__") for key in params):
-            regularizer = params.get("regularizer", self.regularizer)
-            params["regularizer"] = resolve_regularizer(regularizer)
-        super().set_params(**params)
-        return self
-
-    def save_params(self, filename: Any) -> None:
-        """Write the model, fitted or not, to an .npz file that `spikeglm.load_model` reads.
-
-        Parameters
-        ----------
-        filename :
-            Path, to which ".npz" is appended where it is missing, or a binary file object.
-
-        Raises
-        ------
-        TypeError
-            A parameter is nothing that a file can hold, such as an unknown function.
-        """
-        from ._model_files import save
-
-        save(self, filename)
-
     def _fit_columns(
         self,
         features: Features,
@@ -153,7 +244,7 @@ class BaseGLM(RegressorMixin, BaseEstimator):
 
         if terms.groups is None:
             together = solve(list(range(len(columns))), None, None)
-            self._refuse_missing(together)
+            self._refuse_missing([result.n_dropped for result in together])
             return together
         results: dict[int, _core.FitResult] = {}
         for neurons, groups in terms.groups.batches():
@@ -162,7 +253,7 @@ class BaseGLM(RegressorMixin, BaseEstimator):
             found = solve(neurons, chosen if alone else None, None if alone else chosen)
             results.update(zip(neurons, found, strict=True))
         ordered = [results[i] for i in range(len(columns))]
-        self._refuse_missing(ordered)
+        self._refuse_missing([result.n_dropped for result in ordered])
         return ordered
 
     def initialize_optimizer_and_state(
@@ -303,16 +394,6 @@ class BaseGLM(RegressorMixin, BaseEstimator):
             task.problem(column, i, starts[i], mask, groups[i]) for i, column in enumerate(columns)
         ]
 
-    def _refuse_missing(self, results: list[_core.FitResult]) -> None:
-        if self.missing not in ("drop", "raise"):
-            raise ValueError(f'`missing` must be "drop" or "raise", got {self.missing!r}.')
-        dropped = [result.n_dropped for result in results]
-        if self.missing == "raise" and any(dropped):
-            raise ValueError(
-                f"{max(dropped)} rows have a NaN in X or y, as the first rows of convolved "
-                'features do; missing="drop" leaves such rows out.'
-            )
-
     def _task(
         self,
         features: Features,
@@ -370,23 +451,6 @@ class BaseGLM(RegressorMixin, BaseEstimator):
                     features.matrix, column, float(intercept), offset, link, self._threads()
                 )
         return means, features.axis
-
-    def _check_names(self, names: NDArray[Any] | None) -> None:
-        """Compare the names of columns with those of training, as scikit-learn does."""
-        known = getattr(self, "feature_names_in_", None)
-        model = type(self).__name__
-        if known is not None and names is None:
-            warn(
-                f"X does not have valid feature names, but {model} was fitted with feature names",
-                UserWarning,
-            )
-        elif known is None and names is not None:
-            warn(f"X has feature names, but {model} was fitted without feature names", UserWarning)
-        elif known is not None and list(known) != list(names if names is not None else ()):
-            raise ValueError(
-                "The feature names should match those that were passed during fit: X has "
-                f"{list(names if names is not None else ())}, expected {list(known)}."
-            )
 
     def _score(
         self,
@@ -614,12 +678,6 @@ class BaseGLM(RegressorMixin, BaseEstimator):
             )
         return self._per_neuron(largest * (1.0 + 1e-10))
 
-    def _widths(self) -> dict[str, int] | None:
-        """Return the widths of the arrays of a dict X of training, in its order."""
-        if not isinstance(self.coef_, Mapping):
-            return None
-        return {key: len(part) for key, part in self.coef_.items()}
-
     def _coef_matrix(self) -> FloatArray:
         """Return the coefficients as (n_features, n_neurons)."""
         coef = join_coef(self.coef_, self._widths(), "coef_").astype(np.float64)
@@ -631,10 +689,7 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         self.coef_ = split_coef(self._squeezed(coef), features.widths)
         self.intercept_ = _each(results, "intercept")
         self.n_features_in_ = features.shape[1]
-        if features.names is not None:
-            self.feature_names_in_ = features.names
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+        self._keep_names(features)
         rank = _each(results, "rank")
         status = _each(results, "status")
         return {
@@ -673,53 +728,12 @@ class BaseGLM(RegressorMixin, BaseEstimator):
         """Set the fitted attributes."""
         raise NotImplementedError
 
-    def _threads(self) -> int:
-        return 0 if self.n_threads is None else whole_number(self.n_threads, "n_threads", 1)
-
-    def _intercept(self) -> bool:
-        if not isinstance(self.fit_intercept, bool | np.bool_):
-            raise TypeError(f"`fit_intercept` must be True or False, got {self.fit_intercept!r}.")
-        return bool(self.fit_intercept)
-
     def _link(self, model: Observations) -> str:
         given = self.inverse_link_function
         return resolve_link(model.inverse_link_function if given is None else given, model.name)
 
     def _estimates_parameter(self) -> bool:
         return bool(np.isnan(resolve_model(self.observation_model)._parameter()))
-
-    def _solver(self, regularizer: Regularizer) -> tuple[str, dict[str, float], float, int]:
-        """Return name, settings, tolerance and largest number of steps of the solver."""
-        name = regularizer.default_solver if self.solver_name is None else self.solver_name
-        regularizer.check_solver(name)
-        facts = _core.solvers()[name]
-        if not isinstance(self.solver_kwargs, Mapping | None):
-            raise TypeError(f"`solver_kwargs` must be a dict, got {self.solver_kwargs!r}.")
-        given = dict(self.solver_kwargs or {})
-        known = ["tol", "maxiter", *facts["settings"]]
-        unknown = sorted(map(str, set(given) - set(known)))
-        if unknown:
-            raise NameError(
-                f"solver {name!r} has no setting {unknown[0]!r}; it takes {', '.join(known)}."
-            )
-        tolerance = given.pop("tol", facts["tol"])
-        if not (isinstance(tolerance, int | float | np.number) and 0.0 < tolerance < np.inf):
-            raise ValueError(f"`tol` must be a positive number, got {tolerance!r}.")
-        max_iterations = given.pop("maxiter", facts["maxiter"])
-        if is_whole(max_iterations) and max_iterations > 2**31 - 1:
-            max_iterations = 2**31 - 1  # never reached
-        max_iterations = whole_number(max_iterations, "maxiter", 1)
-        for key, value in given.items():
-            if not isinstance(value, bool | int | float | np.number | np.bool_):
-                raise TypeError(f"`{key}` of solver {name!r} must be a number, got {value!r}.")
-        settings = {key: float(value) for key, value in given.items()}
-        return name, settings, float(tolerance), max_iterations
-
-    def _require_fitted(self) -> None:
-        if not hasattr(self, "coef_"):
-            raise NotFittedError(
-                f"This {type(self).__name__} is not fitted yet: call `fit` before this method."
-            )
 
 
 def _each(results: list[_core.FitResult], attribute: str) -> NDArray[Any]:

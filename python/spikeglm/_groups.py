@@ -66,6 +66,12 @@ class MaskGroups:
 
     def of_batch(self, neurons: list[int], groups: list[int]) -> _core.Groups:
         """Return the chosen groups with the neurons counted from the first of the batch."""
+        return _core.Groups(*self.arrays_of_batch(neurons, groups))
+
+    def arrays_of_batch(
+        self, neurons: list[int], groups: list[int]
+    ) -> tuple[Members, Members, FloatArray]:
+        """Return where each group begins among the members, the members, and the weights."""
         position = {neuron: i for i, neuron in enumerate(neurons)}
         members = [
             np.array(
@@ -76,7 +82,7 @@ class MaskGroups:
         ]
         begin = np.concatenate([[0], np.cumsum([len(m) for m in members])]).astype(np.intp)
         flat = np.concatenate([*members, np.empty(0, np.intp)]).astype(np.intp)
-        return _core.Groups(begin, flat, self.weights[groups])
+        return begin, flat, self.weights[groups]
 
 
 def default_mask(n_features: int) -> NDArray[Any]:

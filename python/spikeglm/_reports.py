@@ -61,19 +61,9 @@ def _findings(result: _core.FitResult) -> list[tuple[type[Warning], str]]:
 
     findings: list[tuple[type[Warning], str]] = []
     if len(result.aliased):
-        message = (
-            f"X is constant in column {_listed(result.aliased)} over the rows used: its effect "
-            "cannot be told from the intercept and its coefficient is 0. Leave it out."
-        )
-        findings.append((IdentifiabilityWarning, message))
+        findings.append((IdentifiabilityWarning, _aliased(result.aliased)))
     if result.rank < result.n_free and not result.penalised:
-        message = (
-            f"the columns of X and the intercept are linearly dependent (rank {result.rank} of "
-            f"{result.n_free}): many coefficients fit equally well and the smallest are returned; "
-            "predictions are unaffected. Use Ridge, or drop columns (a B-spline basis sums to one, "
-            "like the intercept)."
-        )
-        findings.append((IdentifiabilityWarning, message))
+        findings.append((IdentifiabilityWarning, _collinear(result.rank, result.n_free)))
     if result.status == "separated":
         columns = _listed(result.separated) if len(result.separated) else "none (intercept only)"
         message = (
@@ -84,13 +74,62 @@ def _findings(result: _core.FitResult) -> list[tuple[type[Warning], str]]:
         )
         findings.append((SeparationWarning, message))
     elif result.status not in CONVERGED:
-        message = (
-            f"the fit stopped ({result.status}) after {result.n_iterations} steps, at "
-            f"{result.decrement:.2g} standard errors from the optimum. To go on: "
-            f"{_REMEDIES[result.status]}."
-        )
+        message = _stopped(result.status, result.n_iterations, result.decrement)
         findings.append((ConvergenceWarning, message))
     return findings
+
+
+def warn_about_classes(results: Sequence[dict[str, Any]], neurons: Sequence[Any]) -> None:
+    """As `warn_about`, for classifiers."""
+    found: dict[tuple[type[Warning], str], list[int]] = {}
+    for i, result in enumerate(results):
+        for finding in _findings_of_classes(result):
+            found.setdefault(finding, []).append(i)
+    for (category, message), members in found.items():
+        who = f"neuron {_listed([neurons[i] for i in members])}: " if neurons else ""
+        warn(who + message, category)
+
+
+def _findings_of_classes(result: dict[str, Any]) -> list[tuple[type[Warning], str]]:
+    findings: list[tuple[type[Warning], str]] = []
+    if len(result["aliased_"]):
+        findings.append((IdentifiabilityWarning, _aliased(result["aliased_"])))
+    if result["rank_"] < result["n_free"] and not result["penalised"]:
+        findings.append((IdentifiabilityWarning, _collinear(result["rank_"], result["n_free"])))
+    status = result["status_"]
+    if status == "separated":
+        message = (
+            "some rows are predicted with certainty: the likelihood grows without bound, and the "
+            "coefficients are as large as rounding lets them be. Use Ridge."
+        )
+        findings.append((SeparationWarning, message))
+    elif status not in CONVERGED:
+        findings.append(
+            (ConvergenceWarning, _stopped(status, result["n_iter_"], result["decrement"]))
+        )
+    return findings
+
+
+def _aliased(columns: Any) -> str:
+    return (
+        f"X is constant in column {_listed(columns)} over the rows used: its effect cannot be told "
+        "from the intercept and its coefficient is 0. Leave it out."
+    )
+
+
+def _collinear(rank: int, n_free: int) -> str:
+    return (
+        f"the columns of X and the intercept are linearly dependent (rank {rank} of {n_free}): "
+        "many coefficients fit equally well and the smallest are returned; predictions are "
+        "unaffected. Use Ridge, or drop columns (a B-spline basis sums to one, like the intercept)."
+    )
+
+
+def _stopped(status: str, n_iterations: int, decrement: float) -> str:
+    return (
+        f"the fit stopped ({status}) after {n_iterations} steps, at {decrement:.2g} standard "
+        f"errors from the optimum. To go on: {_REMEDIES[status]}."
+    )
 
 
 def _listed(names: Any) -> str:

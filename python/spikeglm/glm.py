@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
+from ._classifier import ClassifierGLM, ClassifierPopulationGLM
 from ._estimator import BaseGLM, InitParams, layout, starts_of
 from ._features import Features, features_of, keep_bounds
 from ._reports import warn_about
@@ -15,7 +16,7 @@ from ._validation import FloatArray, numeric_array, target_matrix, target_vector
 from .observation_models import Aggregator, Observations
 from .regularizer import Regularizer
 
-__all__ = ["GLM", "PopulationGLM"]
+__all__ = ["GLM", "ClassifierGLM", "ClassifierPopulationGLM", "PopulationGLM"]
 
 
 class GLM(BaseGLM):

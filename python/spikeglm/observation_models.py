@@ -351,12 +351,133 @@ class GaussianObservations(Observations):
         return generator.normal(rate, np.sqrt(scale))
 
 
+class CategoricalObservations(BaseEstimator):
+    """One of several classes, with probabilities that sum to one.
+
+    Arrays end in a dimension of classes: y is one-hot, and what predicts it are log-probabilities,
+    as `ClassifierGLM.predict_proba` returns them for ``return_type="log-proba"``. There is no
+    dispersion: `scale` is there for the signature and must be 1 or None.
+    """
+
+    name: ClassVar[str] = "Categorical"
+    default_inverse_link_function: ClassVar[str] = "log_softmax"
+
+    def log_likelihood(
+        self,
+        y: ArrayLike,
+        log_proba: ArrayLike,
+        scale: float | None = None,
+        aggregate_sample_scores: Aggregator = np.mean,
+        *,
+        sample_weight: ArrayLike | None = None,
+    ) -> Any:
+        """Return the aggregate of the log-probabilities of the classes that occurred, in nats.
+
+        Parameters
+        ----------
+        y, log_proba : (n_samples, ..., n_classes)
+            One-hot classes and log-probabilities. Samples with a NaN are left out.
+        scale :
+            1, or None.
+        aggregate_sample_scores, sample_weight :
+            As in `Observations.log_likelihood`.
+        """
+        scores, weight = self._scores(y, log_proba, scale, sample_weight)
+        return _aggregate(scores, aggregate_sample_scores, weight)
+
+    def likelihood(
+        self,
+        y: ArrayLike,
+        log_proba: ArrayLike,
+        scale: float | None = None,
+        aggregate_sample_scores: Aggregator = np.mean,
+        *,
+        sample_weight: ArrayLike | None = None,
+    ) -> Any:
+        """Return exp of what `log_likelihood` returns."""
+        return np.exp(
+            self.log_likelihood(
+                y, log_proba, scale, aggregate_sample_scores, sample_weight=sample_weight
+            )
+        )
+
+    def deviance(
+        self, y: ArrayLike, log_proba: ArrayLike, scale: float | None = None
+    ) -> NDArray[np.float64]:
+        """Return -2 log p of the class that occurred, (n_samples, ...); NaN where either is."""
+        self._require_no_scale(scale)
+        one_hot, log_p = _same_shape(y, log_proba)
+        deviance = -2.0 * np.sum(one_hot * np.where(one_hot > 0.0, log_p, 0.0), axis=-1)
+        missing = (np.isnan(one_hot) | np.isnan(log_p)).any(axis=-1)
+        return np.where(missing, np.nan, deviance)
+
+    def pseudo_r2(
+        self,
+        y: ArrayLike,
+        log_proba: ArrayLike,
+        score_type: str = "pseudo-r2-McFadden",
+        scale: float | None = None,
+        aggregate_sample_scores: Aggregator = np.mean,
+        *,
+        sample_weight: ArrayLike | None = None,
+    ) -> Any:
+        """Return 1 - LL / LL_null; the null model has the shares of the scored classes.
+
+        The deviance of a saturated model is zero, so that McFadden's and Cohen's are the same.
+        """
+        if score_type not in ("pseudo-r2-McFadden", "pseudo-r2-Cohen"):
+            raise NotImplementedError(
+                f"score type {score_type!r} is not known; expected pseudo-r2-McFadden or "
+                "pseudo-r2-Cohen."
+            )
+        scores, weight = self._scores(y, log_proba, scale, sample_weight)
+        one_hot, _, _ = _complete(y, log_proba, sample_weight)
+        with np.errstate(divide="ignore"):
+            null = np.broadcast_to(np.log(np.average(one_hot, 0, weight)), one_hot.shape)
+        null_scores = np.sum(one_hot * np.where(one_hot > 0.0, null, 0.0), axis=-1)
+        model = _aggregate(scores, aggregate_sample_scores, weight)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 1.0 - np.divide(model, _aggregate(null_scores, aggregate_sample_scores, weight))
+
+    def estimate_scale(self, y: ArrayLike, log_proba: ArrayLike, dof_resid: float) -> float:
+        """Return 1: there is no dispersion."""
+        return 1.0
+
+    def sample_generator(
+        self, key: Any, log_proba: ArrayLike, scale: float | None = None
+    ) -> NDArray[np.float64]:
+        """Draw one-hot classes, the shape of `log_proba`; as `Observations.sample_generator`."""
+        self._require_no_scale(scale)
+        values = np.asarray(log_proba, dtype=np.float64)
+        cumulative = np.cumsum(np.exp(values), axis=-1)
+        uniform = random_generator(key).uniform(size=values.shape[:-1])
+        drawn = np.minimum(np.sum(uniform[..., None] > cumulative, axis=-1), values.shape[-1] - 1)
+        one_hot = (drawn[..., None] == np.arange(values.shape[-1])).astype(np.float64)
+        return np.where(np.isnan(values).any(axis=-1, keepdims=True), np.nan, one_hot)
+
+    def _scores(
+        self, y: ArrayLike, log_proba: ArrayLike, scale: Any, sample_weight: Any
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        self._require_no_scale(scale)
+        one_hot, log_p, weight = _complete(y, log_proba, sample_weight)
+        return np.sum(one_hot * np.where(one_hot > 0.0, log_p, 0.0), axis=-1), weight
+
+    @staticmethod
+    def _require_no_scale(scale: Any) -> None:
+        if scale is not None and np.any(np.asarray(scale) != 1.0):
+            raise ValueError(f"a categorical model has no scale, got {scale!r}.")
+
+
 def resolve_model(model: str | Observations) -> Observations:
     """Return an observation model given by name or as an object."""
     if isinstance(model, Observations):
         return model
     classes = {cls.name: cls for cls in Observations.__subclasses__()}
     key = str(model).split(".")[-1].removesuffix("Observations")
+    if isinstance(model, CategoricalObservations) or key == "Categorical":
+        raise ValueError(
+            "a categorical model is fitted by ClassifierGLM or ClassifierPopulationGLM."
+        )
     if not isinstance(model, str) or key not in classes:
         raise ValueError(
             f"unknown observation model {model!r}; known: {', '.join(sorted(classes))}, or an "

@@ -8,6 +8,7 @@
 #include "spikeglm/backend/memory.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/glm/observation/all.hpp"
+#include "standardise.hpp"
 
 namespace spikeglm {
 namespace {
@@ -194,23 +195,9 @@ void Likelihood::evaluate(std::span<const double> gamma, Curvature kind, Evaluat
 void Likelihood::standardise(const double* sums, std::vector<double>& curvature) const {
     const auto p = spread_.size();
     const Layout layout{static_cast<std::ptrdiff_t>(p)};
-    const std::size_t size = p + 1;
-    curvature.resize(size * size);
-    const double* h = sums + layout.d2();
-    const double* sandwich = sums + layout.sandwich();
-    const double total = sums[2];
-    for (std::size_t j = 0; j < p; ++j) {
-        for (std::size_t i = j; i < p; ++i) {
-            const double sum =
-                i == j ? sandwich[i + i * p] : sandwich[i + j * p] + sandwich[j + i * p];
-            const double centred = sum - location_[i] * h[j] - location_[j] * h[i] +
-                                   total * location_[i] * location_[j];
-            curvature[i + j * size] = curvature[j + i * size] = centred / spread_[i] / spread_[j];
-        }
-        curvature[p + j * size] = curvature[j + p * size] =
-            (h[j] - location_[j] * total) / spread_[j];
-    }
-    curvature[p + p * size] = total;
+    curvature.resize((p + 1) * (p + 1));
+    standardise_curvature(location_, spread_, sums[2], sums + layout.d2(), sums + layout.sandwich(),
+                          curvature.data(), p + 1);
 }
 
 std::vector<double> Likelihood::gram(std::span<const double> weight) const {
