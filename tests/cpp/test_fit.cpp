@@ -7,6 +7,7 @@
 #include "check.hpp"
 #include "spikeglm/backend/kernels.hpp"
 #include "spikeglm/basis/expression.hpp"
+#include "spikeglm/glm/categorical.hpp"
 #include "spikeglm/glm/fit.hpp"
 
 using namespace spikeglm;
@@ -522,4 +523,76 @@ TEST("an exception of the monitor ends a fit") {
     };
     const FitOptions options{.loss = select_loss("Poisson", ""), .execution = {monitor, 1}};
     CHECK_THROWS(fit(x.design(), {&problem, 1}, options), std::runtime_error, "interrupted");
+}
+
+TEST("a categorical model of two classes is a Bernoulli model") {
+    const Matrix x = random_matrix(300, 3, 31);
+    Vector y = random_counts(x, 32);
+    for (double& value : y) value = value > 1.0 ? 1.0 : 0.0;
+    y[5] = nan_number;
+    const Vector half(3, 0.05);
+    const Vector strengths(6, 0.1);
+    const FitResult single =
+        fit_one(x.design(), {.sample = {y, {}, {}}, .quadratic = half}, "Bernoulli");
+    FitOptions options{.loss = select_loss("Bernoulli", "")};
+    for (const SolverInfo& solver : solvers()) {
+        check::context() = solver.name;
+        options.solver = solver.name;
+        options.tolerance = solver.stochastic ? 1e-4 : 1e-9;
+        options.max_iterations = 20000;
+        const double accuracy = solver.stochastic ? 1e-5 : 1e-8;
+        const CategoricalResult both =
+            fit_categorical(x.design(), {.y = y, .n_classes = 2, .quadratic = strengths}, options);
+        CHECK(both.status == Status::converged);
+        CHECK(both.n_dropped == 1 && both.rank == 4);
+        for (std::size_t j = 0; j < 3; ++j) {
+            CHECK_CLOSE(both.coef[3 + j] - both.coef[j], single.coef[j], accuracy);
+            CHECK_CLOSE(both.coef[3 + j] + both.coef[j], 0.0, accuracy);
+        }
+        CHECK_CLOSE(both.intercept[1] - both.intercept[0], single.intercept, accuracy);
+    }
+    CHECK_THROWS(fit_categorical(x.design(), {.y = y, .n_classes = 3}, options),
+                 std::invalid_argument, "class 2 has no row in use");
+    y[7] = 0.5;
+    CHECK_THROWS(fit_categorical(x.design(), {.y = y, .n_classes = 2}, options),
+                 std::invalid_argument, "the class at row 7");
+}
+
+TEST("steps lead where the fit does, and know the columns of the first") {
+    const Matrix x = random_matrix(300, 3, 33);
+    const Vector y = random_counts(x, 34);
+    const Vector strength(3, 0.05);
+    FitProblem problem{.sample = {y, {}, {}}, .quadratic = strength};
+    const FitResult whole = fit_one(x.design(), problem);
+    FitOptions options{.loss = select_loss("Poisson", "")};
+    options.solver = "LBFGS";
+    Stepper stepper(x.design(), problem, options);
+    FitResult at;
+    at.coef.assign(3, 0.0);
+    for (int i = 0; i < 60; ++i) {
+        problem.start_coef = at.coef;
+        problem.start_intercept = at.intercept;
+        at = stepper.step(x.design(), problem);
+    }
+    for (std::size_t j = 0; j < 3; ++j) CHECK_CLOSE(at.coef[j], whole.coef[j], 1e-8);
+    const Matrix narrow = random_matrix(300, 2, 35);
+    const FitProblem other{.sample = {y, {}, {}}};
+    CHECK_THROWS((void)stepper.step(narrow.design(), other), std::invalid_argument,
+                 "expected 3 columns");
+}
+
+TEST("the gradient at zero says what a lasso lets in first") {
+    const Matrix x = random_matrix(300, 3, 36);
+    const Vector y = random_counts(x, 37);
+    const Vector ones(3, 1.0);
+    const FitProblem problem{.sample = {y, {}, {}}, .absolute = ones};
+    const FitOptions options{.loss = select_loss("Poisson", "")};
+    const Vector gradient = gradient_at_zero(x.design(), problem, options);
+    const double average = mean(y);
+    for (Index c = 0; c < 3; ++c) {
+        double slope = 0.0;
+        for (Index r = 0; r < 300; ++r)
+            slope += (average - y[static_cast<std::size_t>(r)]) * x(r, c) / 300.0;
+        CHECK_CLOSE(gradient[static_cast<std::size_t>(c)], slope, 1e-10);
+    }
 }
