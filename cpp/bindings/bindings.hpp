@@ -26,5 +26,6 @@ void bind_backend(py::module_& m);
 void bind_basis(py::module_& m);
 void bind_categorical(py::module_& m);
 void bind_glm(py::module_& m);
+void bind_solver(py::module_& m);
 
 }  // namespace spikeglm::bindings

@@ -6,4 +6,5 @@ PYBIND11_MODULE(_core, m) {
     spikeglm::bindings::bind_basis(m);
     spikeglm::bindings::bind_glm(m);
     spikeglm::bindings::bind_categorical(m);
+    spikeglm::bindings::bind_solver(m);
 }

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,24 @@ class Stepper:
         weight: _Vector | None,
         offset: _Vector | None,
     ) -> FitResult: ...
+
+def minimise(
+    evaluate: Callable[[_Vector, str], tuple[float, _Vector, _Vector | None]],
+    row_gradients: Callable[[NDArray[np.intp], _Vector], _Vector],
+    start: _Vector,
+    *,
+    n_rows: int,
+    canonical: bool,
+    quadratic: _Vector,
+    begin: NDArray[np.intp],
+    members: NDArray[np.intp],
+    weights: _Vector,
+    solver: str,
+    settings: dict[str, float],
+    tolerance: float,
+    max_iterations: int,
+    scale: float,
+) -> dict[str, Any]: ...
 
 class CategoricalResult:
     @property

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from . import _core
+from ._custom import Loss, fit_columns
 from ._features import Features, features_of, join_coef, split_coef
 from ._links import resolve_link
 from ._reports import CONVERGED
@@ -16,7 +17,8 @@ from ._stepping import OptimizerState
 from ._timeseries import Axis, plain
 from ._validation import FloatArray, is_whole, numeric_array, per_sample, warn, whole_number
 from .exceptions import NotFittedError
-from .observation_models import Aggregator, Observations, resolve_model
+from .links import InverseLink
+from .observation_models import Aggregator, CustomObservations, Observations, resolve_model
 from .regularizer import PenaltyTerms, Regularizer, resolve_regularizer, resolve_strength
 
 InitParams = tuple[Any, ArrayLike]
@@ -31,6 +33,19 @@ class Task:
     arguments: dict[str, Any]  # settings
     rows: dict[str, Any]  # weights and offsets, arrays or None
     max_iterations: int
+
+    @property
+    def custom(self) -> bool:
+        """Whether the link or the model is written in Python."""
+        link, model = self.arguments["link"], self.arguments["model"]
+        return isinstance(link, InverseLink) or model == CustomObservations.name
+
+    def require_core(self, what: str) -> None:
+        """Refuse what only models and links of the core can do."""
+        if self.custom:
+            raise NotImplementedError(
+                f"{what} needs an observation model and an inverse link of the core."
+            )
 
     def problem(
         self,
@@ -211,9 +226,8 @@ class BaseGLM(RegressorMixin, FitSettings):
         tags.input_tags.allow_nan = True
         # A score is a log-likelihood, and many models cannot have the y of scikit-learn's tests.
         tags.regressor_tags.poor_score = True
-        tags.target_tags.positive_only = _core.observation_models()[
-            resolve_model(self.observation_model).name
-        ]["mean_must_be_positive"]
+        facts = _core.observation_models().get(resolve_model(self.observation_model).name, {})
+        tags.target_tags.positive_only = facts.get("mean_must_be_positive", False)
         return tags
 
     def _fit_columns(
@@ -224,10 +238,34 @@ class BaseGLM(RegressorMixin, FitSettings):
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         mask: NDArray[np.uint8] | None = None,
-    ) -> list[_core.FitResult]:
+    ) -> list[Any]:
         """Fit each column of y; `mask`: features (n_features, n_neurons) that are in use."""
         task = self._task(features, len(columns), sample_weight, offset)
         terms = task.terms
+        if task.custom:
+            loss = Loss(
+                resolve_model(self.observation_model), task.arguments["link"], task.parameter
+            )
+            X = features.matrix if isinstance(features.matrix, np.ndarray) else features.dense()
+            if np.isnan(task.parameter):
+                raise NotImplementedError(
+                    "a dispersion is estimated with the coefficients for links of the core only: "
+                    "give the model a `scale`."
+                )
+            by_hand = fit_columns(
+                X,
+                columns,
+                loss,
+                terms,
+                starts,
+                mask,
+                task.rows["weight"],
+                task.rows["offset"],
+                task.arguments,
+                task.max_iterations,
+            )
+            self._refuse_missing([result.n_dropped for result in by_hand])
+            return by_hand
 
         def solve(
             neurons: list[int], own: _core.Groups | None, shared: _core.Groups | None
@@ -305,6 +343,7 @@ class BaseGLM(RegressorMixin, FitSettings):
         columns = self._columns_of(y, features)
         starts = starts_of(init_params, features, len(columns))
         task = self._task(features, len(columns), sample_weight, offset)
+        task.require_core("a fit step by step")
         problems = self._separate_problems(task, features, columns, starts)
         steppers = [
             _core.Stepper(features.matrix, problem, **task.arguments, **task.rows)
@@ -447,9 +486,12 @@ class BaseGLM(RegressorMixin, FitSettings):
         with np.errstate(over="ignore"):  # of float32
             for i, intercept in enumerate(self.intercept_):
                 column = np.ascontiguousarray(coef[:, i])
-                means[:, i] = _core.predict(
-                    features.matrix, column, float(intercept), offset, link, self._threads()
+                own = isinstance(link, InverseLink)
+                name = "identity" if own else link
+                values = _core.predict(
+                    features.matrix, column, float(intercept), offset, name, self._threads()
                 )
+                means[:, i] = link(values) if own else values
         return means, features.axis
 
     def _score(
@@ -530,6 +572,7 @@ class BaseGLM(RegressorMixin, FitSettings):
         features = features_of(X)
         columns = self._columns_of(y, features)
         task = self._task(features, len(columns), None, None)
+        task.require_core("`initialize_params`")
         nothing = np.zeros((features.shape[1], len(columns)), dtype=np.uint8)
         results = _core.fit(
             features.matrix,
@@ -591,11 +634,16 @@ class BaseGLM(RegressorMixin, FitSettings):
                 used &= weight > 0.0
             if not np.any(used):
                 raise ValueError("no row can be used: all have a NaN or weight zero.")
-            loss = _core.row_terms(
-                model.name, task.arguments["link"], column[used], eta[used], parameter
-            )[0]
+            if task.custom:
+                row_terms = Loss(model, task.arguments["link"], parameter).terms
+                loss = row_terms(column[used], eta[used])[0]
+            else:
+                loss = _core.row_terms(
+                    model.name, task.arguments["link"], column[used], eta[used], parameter
+                )[0]
             total += float(np.average(loss, weights=None if weight is None else weight[used]))
-        return total * float(_core.observation_models()[model.name]["objective_factor"])
+        facts = _core.observation_models().get(model.name, {"objective_factor": 1.0})
+        return total * float(facts["objective_factor"])
 
     def lambda_max(
         self,
@@ -645,6 +693,7 @@ class BaseGLM(RegressorMixin, FitSettings):
                 "strength; those of Lasso, ElasticNet and GroupLasso do."
             )
         task = self._task(features, len(columns), sample_weight, offset)
+        task.require_core("`lambda_max`")
         strength = resolve_strength(self.regularizer_strength, regularizer)
         terms = regularizer.terms(
             regularizer.unit_strength(strength), features.shape[1], len(columns)
@@ -728,7 +777,7 @@ class BaseGLM(RegressorMixin, FitSettings):
         """Set the fitted attributes."""
         raise NotImplementedError
 
-    def _link(self, model: Observations) -> str:
+    def _link(self, model: Observations) -> Any:
         given = self.inverse_link_function
         return resolve_link(model.inverse_link_function if given is None else given, model.name)
 

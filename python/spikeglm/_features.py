@@ -24,12 +24,17 @@ class Features:
     axis: Axis | None
     widths: dict[str, int] | None  # of the arrays of a dict, None for one array
     names: NDArray[Any] | None = None  # of the columns of a data frame
+    source: Any = None  # a lazy design
+
+    def dense(self) -> NDArray[Any]:
+        """Return X as an array."""
+        return np.asarray(self.matrix) if self.source is None else np.asarray(self.source)
 
 
 def features_of(X: Any) -> Features:
     """Read X; a dict of arrays (n_samples, n_features_i) is joined in its own order."""
     if isinstance(X, Design):
-        return Features(X._core, X.shape, X.dtype, X.time_axis, None)
+        return Features(X._core, X.shape, X.dtype, X.time_axis, None, source=X)
     if not isinstance(X, Mapping) or hasattr(X, "tocsr"):  # sparse matrices may be dicts
         matrix = design_matrix(plain(X))
         dtype = np.float32 if matrix.dtype == np.float32 else np.float64

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
+from .links import InverseLink
 
 _ALIASES = {
     "one_over_x": "reciprocal",
@@ -23,8 +24,12 @@ _FUNCTIONS: dict[Any, str] = {np.exp: "exp", np.reciprocal: "reciprocal"}
 _FOREIGN_MODULES = ("jax", "nemos", "scipy", "torch")
 
 
-def resolve_link(link: str | Callable[..., Any] | None, model: str) -> str:
-    """Return the core's name of an inverse link; None gives the model's default."""
+def resolve_link(link: Any, model: str) -> Any:
+    """Return the core's name of an inverse link, or a user's own; None is the model's default."""
+    if isinstance(link, InverseLink):
+        return link
+    if link is None and model == "Custom":
+        raise ValueError("a custom observation model needs an inverse link.")
     if link is None:
         return str(_core.observation_models()[model]["default_link"])
     return named_link(link, _core.inverse_links())
@@ -44,7 +49,8 @@ def named_link(link: str | Callable[..., Any], known: list[str]) -> str:
     if name not in known:
         raise ValueError(
             f"unknown inverse link function {link!r}; known: {', '.join(known)}, and the numpy, "
-            "scipy or jax functions of these names."
+            "scipy or jax functions of these names. One of your own goes with its derivatives into "
+            "a spikeglm.links.InverseLink."
         )
     return str(name)
 

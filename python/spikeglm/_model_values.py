@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from ._links import resolve_link
+from . import _core
+from ._links import named_link
 from ._npz import Arrays, plain_array
 from ._version import __version__
 
@@ -93,7 +94,7 @@ def put_value(arrays: Arrays, key: str, value: Any, depth: int = 0) -> None:
             put(name, part)
     elif callable(value) and key.endswith("/inverse_link_function"):
         try:
-            arrays[key] = plain_array(resolve_link(value, "Poisson"), key)
+            arrays[key] = plain_array(named_link(value, _core.inverse_links()), key)
         except ValueError as error:
             raise TypeError(f"{key} cannot be saved: {error} {_REMEDY}") from None
     else:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from ._links import resolve_link
+from ._links import named_link
 from ._random import random_generator
 from ._stability import CouplingStability, Filters, assess
 from ._timeseries import plain
@@ -376,7 +376,7 @@ def _bad_rate(rate: FloatArray, t: int, link: str) -> ValueError:
 
 
 def _known_link(inverse_link_function: str | Callable[..., Any]) -> str:
-    return resolve_link(inverse_link_function, "Poisson")
+    return named_link(inverse_link_function, _core.inverse_links())
 
 
 def _typical(link: str, drive: FloatArray) -> FloatArray:
