@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from . import _core
-from ._features import Features, features_of, join_coef, split_coef
+from ._callbacks import CallbackSupport
+from ._features import Features, check_names, features_of, join_coef, keep_names, split_coef
 from ._links import resolve_link
 from ._reports import CONVERGED
 from ._stepping import OptimizerState
 from ._timeseries import Axis, plain
-from ._validation import FloatArray, is_whole, numeric_array, per_sample, warn, whole_number
+from ._validation import FloatArray, is_whole, numeric_array, per_sample, whole_number
 from .exceptions import NotFittedError
 from .observation_models import Aggregator, Observations, resolve_model
 from .regularizer import PenaltyTerms, Regularizer, resolve_regularizer, resolve_strength
@@ -53,7 +54,7 @@ class Task:
         )
 
 
-class FitSettings(BaseEstimator):
+class FitSettings(BaseEstimator, CallbackSupport):
     """What every estimator that is fitted has: a penalty, a solver, features and threads."""
 
     coef_: Any  # an array, or a dict of arrays for a dict X
@@ -95,29 +96,6 @@ class FitSettings(BaseEstimator):
         from ._model_files import save
 
         save(self, filename)
-
-    def _keep_names(self, features: Features) -> None:
-        if features.names is not None:
-            self.feature_names_in_ = features.names
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-
-    def _check_names(self, names: NDArray[Any] | None) -> None:
-        """Compare the names of columns with those of training, as scikit-learn does."""
-        known = getattr(self, "feature_names_in_", None)
-        model = type(self).__name__
-        if known is not None and names is None:
-            warn(
-                f"X does not have valid feature names, but {model} was fitted with feature names",
-                UserWarning,
-            )
-        elif known is None and names is not None:
-            warn(f"X has feature names, but {model} was fitted without feature names", UserWarning)
-        elif known is not None and list(known) != list(names if names is not None else ()):
-            raise ValueError(
-                "The feature names should match those that were passed during fit: X has "
-                f"{list(names if names is not None else ())}, expected {list(known)}."
-            )
 
     def _refuse_missing(self, dropped: list[int]) -> None:
         if self.missing not in ("drop", "raise"):
@@ -215,6 +193,10 @@ class BaseGLM(RegressorMixin, FitSettings):
             resolve_model(self.observation_model).name
         ]["mean_must_be_positive"]
         return tags
+
+    def _more_tags(self) -> dict[str, bool]:
+        """Describe it to scikit-learn before 1.6."""
+        return {"allow_nan": True, "poor_score": True}
 
     def _fit_columns(
         self,
@@ -430,7 +412,7 @@ class BaseGLM(RegressorMixin, FitSettings):
         features = features_of(X)
         n_samples, n_features = features.shape
         coef = self._coef_matrix()
-        self._check_names(features.names)
+        check_names(self, features.names)
         if n_features != len(coef):
             raise ValueError(
                 f"Inconsistent number of features: X has {n_features} features, but "
@@ -689,7 +671,7 @@ class BaseGLM(RegressorMixin, FitSettings):
         self.coef_ = split_coef(self._squeezed(coef), features.widths)
         self.intercept_ = _each(results, "intercept")
         self.n_features_in_ = features.shape[1]
-        self._keep_names(features)
+        keep_names(self, features.names)
         rank = _each(results, "rank")
         status = _each(results, "status")
         return {
