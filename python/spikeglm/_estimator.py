@@ -42,6 +42,8 @@ class Task:
         groups: _core.Groups | None,
     ) -> _core.Problem:
         """Return the problem of neuron `i`."""
+        if np.isinf(start[1]):  # of a neuron that was silent: no place to start from
+            start = None, 0.0
         return _core.Problem(
             column,
             quadratic=self.terms.quadratic[i],
@@ -338,7 +340,7 @@ class BaseGLM(RegressorMixin, FitSettings):
             raise ValueError(
                 f"y has {len(columns)} neurons, `opt_state` is of {len(opt_state.steppers)}."
             )
-        starts = starts_of(params, features, len(columns))
+        starts = starts_of(params, features, len(columns), "params")
         task = self._task(features, len(columns), sample_weight, offset)
         problems = self._separate_problems(task, features, columns, starts)
         results = [
@@ -549,12 +551,13 @@ class BaseGLM(RegressorMixin, FitSettings):
         -------
         :
             Mean over samples of the negative log-likelihood without constants (of a Gaussian the
-            squared error); +inf where a mean is outside the model's domain.
+            squared error); +inf where a mean is outside the model's domain, or zero where y is
+            not.
         """
         features = features_of(X)
         columns = self._columns_of(y, features)
         task = self._task(features, len(columns), sample_weight, offset)
-        starts = starts_of(params, features, len(columns))
+        starts = starts_of(params, features, len(columns), "params")
         model = resolve_model(self.observation_model)
         weight = task.rows["weight"]
         parameter = task.parameter
@@ -573,9 +576,12 @@ class BaseGLM(RegressorMixin, FitSettings):
                 used &= weight > 0.0
             if not np.any(used):
                 raise ValueError("no row can be used: all have a NaN or weight zero.")
-            loss = _core.row_terms(
-                model.name, task.arguments["link"], column[used], eta[used], parameter
-            )[0]
+            link = task.arguments["link"]
+            if np.isinf(intercept):  # every mean is zero, or one
+                mean = _core.predict(features.matrix, coef, intercept, None, link, self._threads())
+                loss = np.where(column[used] == mean[used], 0.0, np.inf)
+            else:
+                loss = _core.row_terms(model.name, link, column[used], eta[used], parameter)[0]
             total += float(np.average(loss, weights=None if weight is None else weight[used]))
         return total * float(_core.observation_models()[model.name]["objective_factor"])
 
@@ -728,7 +734,7 @@ def layout(widths: dict[str, int] | None) -> str:
 
 
 def starts_of(
-    init_params: InitParams | None, features: Features, n_neurons: int
+    init_params: InitParams | None, features: Features, n_neurons: int, name: str = "init_params"
 ) -> list[tuple[FloatArray | None, float]]:
     """Return the coefficients, or None, and the intercept from which each neuron starts."""
     if init_params is None:
@@ -737,22 +743,22 @@ def starts_of(
     try:
         coef, intercept = init_params
     except (TypeError, ValueError):
-        raise ValueError("`init_params` must be a pair (coef, intercept) of arrays.") from None
+        raise ValueError(f"`{name}` must be a pair (coef, intercept) of arrays.") from None
     try:
-        coef = join_coef(coef, features.widths, "init_params").astype(np.float64)
-        intercept = numeric_array(intercept, "init_params").astype(np.float64)
+        coef = join_coef(coef, features.widths, name).astype(np.float64)
+        intercept = numeric_array(intercept, name).astype(np.float64)
     except TypeError:
         raise ValueError(
-            "`init_params` must be a pair (coef, intercept) of arrays of numbers."
+            f"`{name}` must be a pair (coef, intercept) of arrays of numbers."
         ) from None
     expected = (n_features,) if n_neurons == 1 and coef.ndim == 1 else (n_features, n_neurons)
     if coef.shape != expected or intercept.size != n_neurons:
         raise ValueError(
-            f"`init_params` must hold coefficients of shape {expected} and {n_neurons} "
+            f"`{name}` must hold coefficients of shape {expected} and {n_neurons} "
             f"intercept(s), got shapes {coef.shape} and {intercept.shape}."
         )
-    if not (np.all(np.isfinite(coef)) and np.all(np.isfinite(intercept))):
-        raise ValueError("`init_params` must be finite.")
+    if not np.all(np.isfinite(coef)) or np.any(np.isnan(intercept)):
+        raise ValueError(f"`{name}` must be finite, but for intercepts of neurons that never fire.")
     columns = coef.reshape(n_features, n_neurons).T
     return [
         (np.ascontiguousarray(column), float(value))

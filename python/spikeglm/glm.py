@@ -135,7 +135,8 @@ class GLM(BaseGLM):
         y : (n_samples,)
             Observations, counts per bin for Poisson. A NaN leaves its row out.
         init_params :
-            (coef, intercept) to start from.
+            (coef, intercept) to start from; an infinite intercept, of a neuron that was silent, is
+            ignored.
         sample_weight : (n_samples,)
             Number of times that each row counts; zero leaves it out. Need not be whole.
         offset : (n_samples,)
