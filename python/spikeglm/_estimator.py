@@ -191,14 +191,17 @@ class BaseGLM(RegressorMixin, FitSettings):
         tags.input_tags.allow_nan = True
         # A score is a log-likelihood, and many models cannot have the y of scikit-learn's tests.
         tags.regressor_tags.poor_score = True
-        tags.target_tags.positive_only = _core.observation_models()[
-            resolve_model(self.observation_model).name
-        ]["mean_must_be_positive"]
+        tags.target_tags.positive_only = self._positive_only()
         return tags
 
     def _more_tags(self) -> dict[str, bool]:
         """Describe it to scikit-learn before 1.6."""
-        return {"allow_nan": True, "poor_score": True}
+        positive = self._positive_only()
+        return {"allow_nan": True, "poor_score": True, "requires_positive_y": positive}
+
+    def _positive_only(self) -> bool:
+        model = resolve_model(self.observation_model)
+        return bool(_core.observation_models()[model.name]["mean_must_be_positive"])
 
     def _fit_columns(
         self,

@@ -176,6 +176,8 @@ def test_names_of_features():
 def test_tags_say_what_is_true():
     if RELEASE < (1, 6):
         assert GLM()._get_tags()["allow_nan"]
+        assert GLM()._get_tags()["requires_positive_y"]
+        assert not GLM("Gaussian")._get_tags()["requires_positive_y"]
         assert PopulationGLM()._get_tags()["multioutput_only"]
         return
     from sklearn.utils import get_tags as tags
