@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
 from spikeglm.basis import BSplineBasis, RaisedCosineBasisLog, TransformerBasis
-from spikeglm.glm import GLM, PopulationGLM
+from spikeglm.glm import GLM, ClassifierGLM, ClassifierPopulationGLM, PopulationGLM
 
 RNG = np.random.default_rng(8)
 X = RNG.normal(size=(240, 3))
@@ -264,9 +264,13 @@ class TestCallbacks:
         with pytest.raises(ValueError, match="same number of samples"):
             model.fit(X, Y[:-1])
         assert [note[0] for note in diary.notes[4:]] == ["setup", "begin", "teardown"]
-        population = Diary()
-        PopulationGLM().set_callbacks(population).fit(X, np.c_[Y, Y])
-        assert [note[0] for note in population.notes] == ["setup", "begin", "end", "teardown"]
+
+    @pytest.mark.parametrize("model", [PopulationGLM(), ClassifierGLM(), ClassifierPopulationGLM()])
+    def test_so_is_that_of_every_model(self, model):
+        diary = Diary()
+        y = Y > 0
+        model.set_callbacks(diary).fit(X, y if isinstance(model, ClassifierGLM) else np.c_[y, y])
+        assert [note[0] for note in diary.notes] == ["setup", "begin", "end", "teardown"]
 
     def test_searches_and_pipelines_pass_them_on(self):
         diary = Diary()
