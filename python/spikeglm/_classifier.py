@@ -9,8 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 
 from . import _core
+from ._callbacks import one_task
 from ._estimator import FitSettings, layout
-from ._features import Features, features_of, join_coef, keep_bounds, split_coef
+from ._features import (
+    Features,
+    check_names,
+    features_of,
+    join_coef,
+    keep_bounds,
+    keep_names,
+    split_coef,
+)
 from ._links import named_link
 from ._random import random_generator
 from ._reports import CONVERGED, warn_about_classes
@@ -56,6 +65,10 @@ class BaseClassifier(ClassifierMixin, FitSettings):
         # A score is a log-likelihood.
         tags.classifier_tags.poor_score = True
         return tags
+
+    def _more_tags(self) -> dict[str, bool]:
+        """Describe it to scikit-learn before 1.6."""
+        return {"allow_nan": True, "poor_score": True}
 
     @property
     def observation_model(self) -> CategoricalObservations:
@@ -291,7 +304,7 @@ class BaseClassifier(ClassifierMixin, FitSettings):
         """Return log-probabilities (n_samples, n_neurons, n_classes), and the axis of X."""
         self._require_fitted()
         features = features_of(X)
-        self._check_names(features.names)
+        check_names(self, features.names)
         coef = join_coef(self.coef_, self._widths(), "coef_")
         n_features = features.shape[1]
         if n_features != len(coef):
@@ -418,6 +431,7 @@ class ClassifierGLM(BaseClassifier):
     True
     """
 
+    @one_task
     def fit(
         self,
         X: Any,
@@ -461,7 +475,7 @@ class ClassifierGLM(BaseClassifier):
             setattr(self, name, results[0][name])
         self.coef_ = split_coef(self.coef_, features.widths)
         self.n_features_in_ = features.shape[1]
-        self._keep_names(features)
+        keep_names(self, features.names)
         keep_bounds(X)
         warn_about_classes(results, [])
         return self
@@ -568,6 +582,11 @@ class ClassifierPopulationGLM(BaseClassifier):
         tags.target_tags.single_output = False
         return tags
 
+    def _more_tags(self) -> dict[str, bool]:
+        """Describe it to scikit-learn before 1.6, which joins the tags of base classes."""
+        return {"multioutput": True, "multioutput_only": True}
+
+    @one_task
     def fit(
         self,
         X: Any,
@@ -584,7 +603,7 @@ class ClassifierPopulationGLM(BaseClassifier):
         coef = np.stack([result["coef_"] for result in results], axis=1)
         self.coef_ = split_coef(coef, features.widths)
         self.n_features_in_ = features.shape[1]
-        self._keep_names(features)
+        keep_names(self, features.names)
         keep_bounds(X)
         warn_about_classes(results, list(range(len(results))))
         return self

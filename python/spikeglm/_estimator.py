@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from . import _core
+from ._callbacks import CallbackSupport
 from ._custom import Loss, fit_columns
-from ._features import Features, features_of, join_coef, split_coef
+from ._features import Features, check_names, features_of, join_coef, keep_names, split_coef
 from ._links import resolve_link
 from ._reports import CONVERGED
 from ._stepping import OptimizerState
 from ._timeseries import Axis, plain
-from ._validation import FloatArray, is_whole, numeric_array, per_sample, warn, whole_number
+from ._validation import FloatArray, is_whole, numeric_array, per_sample, whole_number
 from .exceptions import NotFittedError
 from .links import InverseLink
 from .observation_models import Aggregator, CustomObservations, Observations, resolve_model
@@ -56,6 +57,8 @@ class Task:
         groups: _core.Groups | None,
     ) -> _core.Problem:
         """Return the problem of neuron `i`."""
+        if np.isinf(start[1]):  # of a neuron that was silent: no place to start from
+            start = None, 0.0
         return _core.Problem(
             column,
             quadratic=self.terms.quadratic[i],
@@ -68,7 +71,7 @@ class Task:
         )
 
 
-class FitSettings(BaseEstimator):
+class FitSettings(BaseEstimator, CallbackSupport):
     """What every estimator that is fitted has: a penalty, a solver, features and threads."""
 
     coef_: Any  # an array, or a dict of arrays for a dict X
@@ -110,29 +113,6 @@ class FitSettings(BaseEstimator):
         from ._model_files import save
 
         save(self, filename)
-
-    def _keep_names(self, features: Features) -> None:
-        if features.names is not None:
-            self.feature_names_in_ = features.names
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-
-    def _check_names(self, names: NDArray[Any] | None) -> None:
-        """Compare the names of columns with those of training, as scikit-learn does."""
-        known = getattr(self, "feature_names_in_", None)
-        model = type(self).__name__
-        if known is not None and names is None:
-            warn(
-                f"X does not have valid feature names, but {model} was fitted with feature names",
-                UserWarning,
-            )
-        elif known is None and names is not None:
-            warn(f"X has feature names, but {model} was fitted without feature names", UserWarning)
-        elif known is not None and list(known) != list(names if names is not None else ()):
-            raise ValueError(
-                "The feature names should match those that were passed during fit: X has "
-                f"{list(names if names is not None else ())}, expected {list(known)}."
-            )
 
     def _refuse_missing(self, dropped: list[int]) -> None:
         if self.missing not in ("drop", "raise"):
@@ -226,9 +206,17 @@ class BaseGLM(RegressorMixin, FitSettings):
         tags.input_tags.allow_nan = True
         # A score is a log-likelihood, and many models cannot have the y of scikit-learn's tests.
         tags.regressor_tags.poor_score = True
-        facts = _core.observation_models().get(resolve_model(self.observation_model).name, {})
-        tags.target_tags.positive_only = facts.get("mean_must_be_positive", False)
+        tags.target_tags.positive_only = self._positive_only()
         return tags
+
+    def _more_tags(self) -> dict[str, bool]:
+        """Describe it to scikit-learn before 1.6."""
+        positive = self._positive_only()
+        return {"allow_nan": True, "poor_score": True, "requires_positive_y": positive}
+
+    def _positive_only(self) -> bool:
+        facts = _core.observation_models().get(resolve_model(self.observation_model).name, {})
+        return bool(facts.get("mean_must_be_positive", False))
 
     def _fit_columns(
         self,
@@ -395,7 +383,7 @@ class BaseGLM(RegressorMixin, FitSettings):
             raise ValueError(
                 f"y has {len(columns)} neurons, `opt_state` is of {len(opt_state.steppers)}."
             )
-        starts = starts_of(params, features, len(columns))
+        starts = starts_of(params, features, len(columns), "params")
         task = self._task(features, len(columns), sample_weight, offset)
         problems = self._separate_problems(task, features, columns, starts)
         results = [
@@ -469,7 +457,7 @@ class BaseGLM(RegressorMixin, FitSettings):
         features = features_of(X)
         n_samples, n_features = features.shape
         coef = self._coef_matrix()
-        self._check_names(features.names)
+        check_names(self, features.names)
         if n_features != len(coef):
             raise ValueError(
                 f"Inconsistent number of features: X has {n_features} features, but "
@@ -610,12 +598,13 @@ class BaseGLM(RegressorMixin, FitSettings):
         -------
         :
             Mean over samples of the negative log-likelihood without constants (of a Gaussian the
-            squared error); +inf where a mean is outside the model's domain.
+            squared error); +inf where a mean is outside the model's domain, or zero where y is
+            not.
         """
         features = features_of(X)
         columns = self._columns_of(y, features)
         task = self._task(features, len(columns), sample_weight, offset)
-        starts = starts_of(params, features, len(columns))
+        starts = starts_of(params, features, len(columns), "params")
         model = resolve_model(self.observation_model)
         weight = task.rows["weight"]
         parameter = task.parameter
@@ -634,13 +623,14 @@ class BaseGLM(RegressorMixin, FitSettings):
                 used &= weight > 0.0
             if not np.any(used):
                 raise ValueError("no row can be used: all have a NaN or weight zero.")
+            link = task.arguments["link"]
             if task.custom:
-                row_terms = Loss(model, task.arguments["link"], parameter).terms
-                loss = row_terms(column[used], eta[used])[0]
+                loss = Loss(model, link, parameter).terms(column[used], eta[used])[0]
+            elif np.isinf(intercept):  # every mean is zero, or one
+                mean = _core.predict(features.matrix, coef, intercept, None, link, self._threads())
+                loss = np.where(column[used] == mean[used], 0.0, np.inf)
             else:
-                loss = _core.row_terms(
-                    model.name, task.arguments["link"], column[used], eta[used], parameter
-                )[0]
+                loss = _core.row_terms(model.name, link, column[used], eta[used], parameter)[0]
             total += float(np.average(loss, weights=None if weight is None else weight[used]))
         facts = _core.observation_models().get(model.name, {"objective_factor": 1.0})
         return total * float(facts["objective_factor"])
@@ -738,7 +728,7 @@ class BaseGLM(RegressorMixin, FitSettings):
         self.coef_ = split_coef(self._squeezed(coef), features.widths)
         self.intercept_ = _each(results, "intercept")
         self.n_features_in_ = features.shape[1]
-        self._keep_names(features)
+        keep_names(self, features.names)
         rank = _each(results, "rank")
         status = _each(results, "status")
         return {
@@ -795,7 +785,7 @@ def layout(widths: dict[str, int] | None) -> str:
 
 
 def starts_of(
-    init_params: InitParams | None, features: Features, n_neurons: int
+    init_params: InitParams | None, features: Features, n_neurons: int, name: str = "init_params"
 ) -> list[tuple[FloatArray | None, float]]:
     """Return the coefficients, or None, and the intercept from which each neuron starts."""
     if init_params is None:
@@ -804,22 +794,22 @@ def starts_of(
     try:
         coef, intercept = init_params
     except (TypeError, ValueError):
-        raise ValueError("`init_params` must be a pair (coef, intercept) of arrays.") from None
+        raise ValueError(f"`{name}` must be a pair (coef, intercept) of arrays.") from None
     try:
-        coef = join_coef(coef, features.widths, "init_params").astype(np.float64)
-        intercept = numeric_array(intercept, "init_params").astype(np.float64)
+        coef = join_coef(coef, features.widths, name).astype(np.float64)
+        intercept = numeric_array(intercept, name).astype(np.float64)
     except TypeError:
         raise ValueError(
-            "`init_params` must be a pair (coef, intercept) of arrays of numbers."
+            f"`{name}` must be a pair (coef, intercept) of arrays of numbers."
         ) from None
     expected = (n_features,) if n_neurons == 1 and coef.ndim == 1 else (n_features, n_neurons)
     if coef.shape != expected or intercept.size != n_neurons:
         raise ValueError(
-            f"`init_params` must hold coefficients of shape {expected} and {n_neurons} "
+            f"`{name}` must hold coefficients of shape {expected} and {n_neurons} "
             f"intercept(s), got shapes {coef.shape} and {intercept.shape}."
         )
-    if not (np.all(np.isfinite(coef)) and np.all(np.isfinite(intercept))):
-        raise ValueError("`init_params` must be finite.")
+    if not np.all(np.isfinite(coef)) or np.any(np.isnan(intercept)):
+        raise ValueError(f"`{name}` must be finite, but for intercepts of neurons that never fire.")
     columns = coef.reshape(n_features, n_neurons).T
     return [
         (np.ascontiguousarray(column), float(value))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._timeseries import Axis, common_axis, plain
-from ._validation import FloatArray, design_matrix, numeric_array
+from ._validation import FloatArray, design_matrix, numeric_array, warn
 from .design import Design
 
 Coef = FloatArray | dict[str, FloatArray]
@@ -64,6 +64,32 @@ def column_names(X: Any) -> NDArray[Any] | None:
     names = list(X.columns)
     named = bool(names) and all(isinstance(name, str) for name in names)
     return np.array(names, dtype=object) if named else None
+
+
+def keep_names(estimator: Any, names: NDArray[Any] | None) -> None:
+    """Set `feature_names_in_` to the names of the columns of training, if they have any."""
+    if names is not None:
+        estimator.feature_names_in_ = names
+    elif hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+
+
+def check_names(estimator: Any, names: NDArray[Any] | None) -> None:
+    """Compare the names of columns with those of training, as scikit-learn does."""
+    known = getattr(estimator, "feature_names_in_", None)
+    who = type(estimator).__name__
+    if known is None and names is not None:
+        warn(f"X has feature names, but {who} was fitted without feature names", UserWarning)
+    elif known is not None and names is None:
+        warn(
+            f"X does not have valid feature names, but {who} was fitted with feature names",
+            UserWarning,
+        )
+    elif known is not None and names is not None and list(known) != list(names):
+        raise ValueError(
+            "The feature names should match those that were passed during fit: X has "
+            f"{list(names)}, expected {list(known)}."
+        )
 
 
 def split_coef(coef: FloatArray, widths: dict[str, int] | None) -> Coef:

@@ -6,19 +6,24 @@ import warnings
 from typing import Any
 
 import numpy as np
+import sklearn
 from numpy.typing import NDArray
 from sklearn.exceptions import DataConversionWarning
 
 FloatArray = NDArray[np.float64]
 
-_PACKAGE = os.path.dirname(__file__) + os.sep
+# Frames that are no user's: this package, and scikit-learn where it calls callbacks around a fit.
+_INNER = (
+    os.path.dirname(__file__) + os.sep,
+    os.path.join(os.path.dirname(sklearn.__file__), "callback") + os.sep,
+)
 
 
 def warn(message: str, category: type[Warning]) -> None:
     """Warn at the line of the user's code that called into this package."""
     level = 1
     frame = sys._getframe(0)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INNER):
         frame = frame.f_back
         level += 1
     warnings.warn(message, category, stacklevel=level)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
+from ._callbacks import one_task
 from ._classifier import ClassifierGLM, ClassifierPopulationGLM
 from ._estimator import BaseGLM, InitParams, layout, starts_of
 from ._features import Features, features_of, keep_bounds
@@ -95,6 +96,12 @@ class GLM(BaseGLM):
     feature_names_in_ : ndarray of str
         Names of the columns, where X is a data frame whose columns are strings.
 
+    Notes
+    -----
+    With scikit-learn 1.9 or newer, `set_callbacks` takes its callbacks, such as
+    `sklearn.callback.ProgressBar`; searches and pipelines pass theirs on. A fit is one task to
+    them: steps of a solver are not reported. Who wants to see those takes them with `update`.
+
     Examples
     --------
     >>> import numpy as np, spikeglm as nmo
@@ -107,6 +114,7 @@ class GLM(BaseGLM):
 
     dispersion_: float
 
+    @one_task
     def fit(
         self,
         X: Any,
@@ -127,7 +135,8 @@ class GLM(BaseGLM):
         y : (n_samples,)
             Observations, counts per bin for Poisson. A NaN leaves its row out.
         init_params :
-            (coef, intercept) to start from.
+            (coef, intercept) to start from; an infinite intercept, of a neuron that was silent, is
+            ignored.
         sample_weight : (n_samples,)
             Number of times that each row counts; zero leaves it out. Need not be whole.
         offset : (n_samples,)
@@ -294,6 +303,7 @@ class PopulationGLM(BaseGLM):
     _columns: Any = None
     _metadata: Any = None
 
+    @one_task
     def fit(
         self,
         X: Any,
@@ -392,6 +402,10 @@ class PopulationGLM(BaseGLM):
         tags.target_tags.multi_output = True
         tags.target_tags.single_output = False
         return tags
+
+    def _more_tags(self) -> dict[str, bool]:
+        """Describe it to scikit-learn before 1.6, which joins the tags of base classes."""
+        return {"multioutput": True, "multioutput_only": True}
 
     def _like_predictions(self, values: NDArray[Any], X: Any) -> Any:
         return like_estimate(values, features_of(X).axis, self._columns, self._metadata)

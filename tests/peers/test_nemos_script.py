@@ -29,5 +29,7 @@ def test_both_find_the_same(tmp_path, monkeypatch):
     np.testing.assert_array_equal(ours["connected"], theirs["connected"])
     assert_allclose(ours["log_likelihood"], float(theirs["log_likelihood"]), rtol=1e-8)
     assert_allclose(ours["pseudo_r2"], float(theirs["pseudo_r2"]), rtol=1e-6)
+    assert_allclose(ours["drawn_rate"], np.asarray(theirs["drawn_rate"]), rtol=1e-5)
+    assert np.shape(ours["drawn"]) == np.shape(theirs["drawn"])
     assert ours["best"] == theirs["best"]
     assert_allclose(ours["tuning"], np.asarray(theirs["tuning"]), rtol=1e-5)

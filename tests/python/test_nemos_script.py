@@ -24,5 +24,9 @@ def test_the_script_runs_with_its_import_changed(tmp_path, monkeypatch):
     assert found["same"]
     assert found["pseudo_r2"] > 0
     assert found["predicted"].shape == (3000, 4)
+    drawn, rate = np.asarray(found["drawn"]), np.asarray(found["drawn_rate"])
+    np.testing.assert_array_equal(rate, np.asarray(found["predicted"])[20:])
+    # Poisson sums: five standard deviations.
+    assert np.all(np.abs(drawn.sum(axis=0) - rate.sum(axis=0)) < 5 * np.sqrt(rate.sum(axis=0)))
     assert found["tuning"][15] > 3 * found["tuning"][45]
     assert found["best"]["basis__n_basis_funcs"] in (5, 8)

@@ -121,7 +121,7 @@ def test_what_steps_cannot_do_is_refused():
     state = model.initialize_optimizer_and_state(START, X, Y[:, 0])
     with pytest.raises(TypeError, match="opt_state"):
         model.update(START, None, X, Y[:, 0])
-    with pytest.raises(ValueError, match="init_params"):
+    with pytest.raises(ValueError, match="`params` must hold"):
         model.update((np.zeros(2), np.zeros(1)), state, X, Y[:, 0])
     with pytest.raises(ValueError, match="y has 2 neurons"):
         PopulationGLM().update((np.zeros((3, 2)), np.zeros(2)), state, X, Y)

@@ -47,6 +47,9 @@ predicted = model.predict(X)
 log_likelihood = model.score(X, spikes)
 pseudo_r2 = model.score(X, spikes, score_type="pseudo-r2-McFadden")
 
+# Spikes that the model would have fired, once every neuron has a history.
+drawn, drawn_rate = model.simulate(np.array([0, 123], dtype=np.uint32), X[20:])
+
 # The model survives its file.
 model.save_params("coupling.npz")
 loaded = nmo.load_model("coupling.npz")

@@ -53,6 +53,7 @@ FitResult Stepper::step(const Design& design, const FitProblem& given) {
     if (estimates) current.parameter = state_->parameter;
     Problem problem(design, current, state_->options, &state_->coordinates);
     problem.prepare();
+    if (given.start_coef.empty() && problem.silent()) return problem.describe();
 
     std::vector<double> gamma =
         given.start_coef.empty() ? problem.null_point() : problem.given_start();

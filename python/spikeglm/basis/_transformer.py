@@ -7,13 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from .._callbacks import CallbackSupport, one_task
+from .._features import check_names, column_names, keep_names
 from .._timeseries import like_input, plain, time_axis
 from .._validation import design_matrix
 from ..exceptions import NotFittedError
 from ._base import Basis
 
 
-class TransformerBasis(TransformerMixin, BaseEstimator):
+class TransformerBasis(TransformerMixin, BaseEstimator, CallbackSupport):
     """A basis in a scikit-learn pipeline.
 
     Parameters
@@ -25,7 +27,9 @@ class TransformerBasis(TransformerMixin, BaseEstimator):
     -----
     X holds the inputs of the basis side by side, (n_samples, n_columns): one column for each input,
     or as many as `set_input_shape` says. `fit` learns the bounds that were not given, and
-    `transform` uses them for whatever data follow; samples outside become `fill_value`.
+    `transform` uses them for whatever data follow; samples outside become `fill_value`. What was
+    learned is in `basis_`, a copy; `set_input_shape`, `set_bounds` and `setup_basis` change the
+    basis itself and ask for a new fit.
 
     Everything else (labels, `compute_features`, `+`, `*`, ...) is passed on to the basis.
     Parameters of the basis are parameters of the transformer, as ``basis__name`` and as ``name``.
@@ -60,57 +64,66 @@ class TransformerBasis(TransformerMixin, BaseEstimator):
 
     def __sklearn_clone__(self) -> "TransformerBasis":
         """Return a transformer of a basis with the same parameters and shapes."""
-        cloned = TransformerBasis(self.basis.__sklearn_clone__())
+        cloned = type(self)(self.basis.__sklearn_clone__())
         if hasattr(self, "_sklearn_output_config"):
             cloned._sklearn_output_config = copy.deepcopy(self._sklearn_output_config)
+        if hasattr(self, "_skl_callbacks"):  # the same objects, as in scikit-learn's own clones
+            cloned._skl_callbacks = self._skl_callbacks
         return cloned
 
+    @one_task
     def fit(self, X: Any, y: Any = None) -> "TransformerBasis":
         """Learn the bounds of the inputs, those that were not given, from X."""
-        inputs = self._split(X)
+        matrix = design_matrix(plain(X))
+        for size, what in zip(matrix.shape, ("sample", "feature"), strict=True):
+            if size == 0:
+                raise ValueError(
+                    f"X has 0 {what}(s) (shape={matrix.shape}) while a minimum of 1 is required."
+                )
         fitted = self.basis.__sklearn_clone__()
-        fitted.design(*inputs).freeze_bounds()
-        self.basis = fitted
-        self.n_features_in_ = sum(int(np.prod(values.shape[1:])) for values in inputs)
-        if hasattr(X, "columns"):
-            self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        fitted.design(*_split(matrix, fitted)).freeze_bounds()
+        self.basis_ = fitted
+        self.n_features_in_ = matrix.shape[1]
+        keep_names(self, column_names(X))
         return self
 
     def transform(self, X: Any, y: Any = None) -> Any:
         """Return the features of X: an array, or a pynapple series where X is one."""
-        inputs = self._split(X)
-        if not hasattr(self, "n_features_in_"):
-            raise NotFittedError(
-                "This TransformerBasis is not fitted yet: call `fit`, so that it knows its bounds."
+        self._require_fitted()
+        check_names(self, column_names(X))
+        matrix = design_matrix(plain(X))
+        if matrix.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {matrix.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input."
             )
+        inputs = _split(matrix, self.basis_)
         axis = time_axis(X)
         epochs = [(0, len(inputs[0]))] if axis is None else (axis.epochs() or [(0, len(inputs[0]))])
         features = self._features(inputs, epochs)
         return like_input(features, axis if axis is not None and axis.keeps_estimates else None)
 
     def _features(self, inputs: list[NDArray[Any]], epochs: Any) -> NDArray[Any]:
-        read = self.basis._read(tuple(inputs))
+        read = self.basis_._read(tuple(inputs))
         read.epochs = epochs
-        return self.basis._design_of(read).materialise()
+        return self.basis_._design_of(read).materialise()
 
-    def _split(self, X: Any) -> list[NDArray[Any]]:
-        matrix = design_matrix(plain(X))
-        shapes = [shape or () for shape in self.basis.input_shape]
-        widths = [int(np.prod(shape)) for shape in shapes]
-        if matrix.shape[1] != sum(widths):
-            raise ValueError(
-                f"Input mismatch: expected {sum(widths)} columns for {len(widths)} inputs, but got "
-                f"{matrix.shape[1]} columns in X. To say how many columns each input has, call "
-                "`set_input_shape` before `fit`."
+    def _require_fitted(self) -> None:
+        if not hasattr(self, "n_features_in_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} is not fitted yet: call `fit`, so that it knows its "
+                "bounds."
             )
-        parts = np.split(matrix, np.cumsum(widths)[:-1], axis=1)
-        return [part.reshape(len(part), *shape) for part, shape in zip(parts, shapes, strict=True)]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return the names of the features."""
-        if not hasattr(self, "n_features_in_"):
-            raise NotFittedError("This TransformerBasis is not fitted yet: call `fit` first.")
-        return np.asarray(self.basis.feature_names(), dtype=object)
+        self._require_fitted()
+        if input_features is not None and len(input_features) != self.n_features_in_:
+            raise ValueError(
+                "input_features should have length equal to number of features "
+                f"({self.n_features_in_}), got {len(input_features)}."
+            )
+        return np.asarray(self.basis_.feature_names(), dtype=object)
 
     # The interface of the basis.
 
@@ -132,15 +145,21 @@ class TransformerBasis(TransformerMixin, BaseEstimator):
         """Pass on to the basis; methods that return it return this transformer."""
         if name.startswith("_") or "basis" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
-        found = getattr(self.basis, name)
         if name not in ("set_input_shape", "setup_basis", "set_bounds"):
-            return found
+            is_parameter = name in self.basis.get_params()
+            return getattr(self.basis if is_parameter else self._basis_in_use(), name)
+        found = getattr(self.basis, name)
 
         def chained(*args: Any, **kwargs: Any) -> TransformerBasis:
             found(*args, **kwargs)
+            for learned in ("basis_", "n_features_in_", "feature_names_in_"):
+                self.__dict__.pop(learned, None)
             return self
 
         return chained
+
+    def _basis_in_use(self) -> Any:
+        return self.__dict__.get("basis_", self.basis)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set parameters of the basis on the basis."""
@@ -188,3 +207,17 @@ class TransformerBasis(TransformerMixin, BaseEstimator):
 
 def _basis_of(value: Any) -> Any:
     return value.basis if isinstance(value, TransformerBasis) else value
+
+
+def _split(matrix: NDArray[Any], basis: Basis) -> list[NDArray[Any]]:
+    """Return the inputs of the basis that lie side by side in a matrix."""
+    shapes = [shape or () for shape in basis.input_shape]
+    widths = [int(np.prod(shape)) for shape in shapes]
+    if matrix.shape[1] != sum(widths):
+        raise ValueError(
+            f"Input mismatch: expected {sum(widths)} columns for {len(widths)} inputs, but got "
+            f"{matrix.shape[1]} columns in X. To say how many columns each input has, call "
+            "`set_input_shape` before `fit`."
+        )
+    parts = np.split(matrix, np.cumsum(widths)[:-1], axis=1)
+    return [part.reshape(len(part), *shape) for part, shape in zip(parts, shapes, strict=True)]

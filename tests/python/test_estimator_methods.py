@@ -1,12 +1,14 @@
-"""The strength from which on a penalty holds all coefficients at zero."""
+"""lambda_max, compute_loss, initialize_params and simulate of the estimators."""
 
 import numpy as np
+import pynapple as nap
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from glm_cases import FACTS, PAIRS, make_problem
 from spikeglm import _core
 from spikeglm.basis import BSplineBasis
+from spikeglm.exceptions import SilentNeuronWarning
 from spikeglm.glm import GLM, PopulationGLM
 from spikeglm.regularizer import GroupLasso, Lasso
 
@@ -125,6 +127,9 @@ def test_loss_and_starting_parameters():
     assert both == pytest.approx(sum(each), rel=1e-12)
     assert GLM("Poisson", "identity").compute_loss((coef, intercept - 9), X, y) == np.inf
 
+    with pytest.raises(ValueError, match="`params` must hold"):
+        GLM().compute_loss((coef[:1], intercept), X, y)
+
     start = PopulationGLM().initialize_params(X, Y)
     assert np.all(start[0] == 0.0)
     assert start[0].shape == (2, 2)
@@ -132,6 +137,35 @@ def test_loss_and_starting_parameters():
     start = GLM().initialize_params({"a": X[:, :1], "b": X[:, 1:]}, y)
     assert {key: part.shape for key, part in start[0].items()} == {"a": (1,), "b": (1,)}
     GLM().fit(X, y, init_params=GLM().initialize_params(X, y))
+
+
+@pytest.mark.parametrize(
+    ("model", "link"), [("Poisson", "exp"), ("Poisson", "reciprocal"), ("Bernoulli", "logistic")]
+)
+def test_parameters_of_a_silent_neuron(model, link):
+    """Its intercept is infinite: the loss there is exact, and a fit or a step starts anew."""
+    rng = np.random.default_rng(15)
+    X = rng.normal(size=(150, 2))
+    Y = np.c_[rng.binomial(1, 0.4, size=150), np.zeros(150)]
+    population = PopulationGLM(model, link, solver_name="LBFGS")
+    params = population.initialize_params(X, Y)
+    assert np.isinf(params[1]).tolist() == [False, True]
+    alone = GLM(model, link).compute_loss((params[0][:, 0], params[1][:1]), X, Y[:, 0])
+    assert population.compute_loss(params, X, Y) == pytest.approx(alone, rel=1e-14)
+    assert population.compute_loss(params, X, Y[:, ::-1]) == np.inf
+    with pytest.warns(SilentNeuronWarning):
+        found = PopulationGLM(model, link).fit(X, Y, init_params=params)
+    state = population.initialize_optimizer_and_state(params, X, Y)
+    for _ in range(30):
+        params, state = population.update(params, state, X, Y)
+    assert population.status_[1] == "silent"
+    assert_allclose(params[0], found.coef_, atol=1e-7)
+    assert_array_equal(np.isinf(params[1]), [False, True])
+    # Once it fires, its steps lead to the fit.
+    later = Y[:, [0, 0]]
+    for _ in range(30):
+        params, state = population.update(params, state, X, later)
+    assert_allclose(params[0], found.coef_[:, [0, 0]], atol=1e-6)
 
 
 @pytest.mark.parametrize("model", FACTS)
@@ -165,6 +199,20 @@ def test_simulation_of_populations_and_missing_rows():
     perfect = GLM("Gaussian").fit(X[:3], np.array([1.0, 2.0, 4.0]))
     with pytest.raises(ValueError, match="no dispersion"):
         perfect.simulate(0, X)
+
+
+def test_simulation_of_pynapple_series():
+    rng = np.random.default_rng(16)
+    time = np.arange(60) * 0.01
+    X = nap.TsdFrame(t=time, d=rng.normal(size=(60, 2)))
+    Y = nap.TsdFrame(t=time, d=rng.poisson(2.0, size=(60, 2)).astype(float), columns=["a", "b"])
+    key = np.array([0, 7], dtype=np.uint32)  # as JAX has them
+    drawn, means = PopulationGLM().fit(X, Y).simulate(key, X)
+    assert type(drawn) is type(means) is nap.TsdFrame
+    assert list(drawn.columns) == list(means.columns) == ["a", "b"]
+    assert_array_equal(drawn.t, time)
+    drawn, means = GLM().fit(X, Y.d[:, 0]).simulate(key, X)
+    assert type(drawn) is type(means) is nap.Tsd
 
 
 def test_lasso_of_a_strength_in_the_regularizer():
