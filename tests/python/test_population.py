@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from spikeglm.exceptions import (
@@ -161,3 +162,27 @@ def test_scores_with_a_dispersion_per_neuron():
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     for kind in ("pseudo-r2-McFadden", "pseudo-r2-Cohen"):
         assert 0 < model.score(X, y, kind) < 1
+
+
+@pytest.mark.parametrize("link", ["logistic", "probit", "cloglog"])
+def test_neurons_of_one_class_are_silent(link):
+    rng = np.random.default_rng(19)
+    X = rng.normal(size=(100, 2))
+    Y = np.column_stack([np.zeros(100), rng.binomial(1, 0.4, size=100), np.ones(100)])
+    with pytest.warns(SilentNeuronWarning) as caught:
+        model = PopulationGLM("Bernoulli", link).fit(X, Y)
+    assert len(caught) == 2
+    assert model.status_.tolist() == ["silent", "converged", "silent"]
+    assert_array_equal(model.predict(X)[:, [0, 2]], Y[:, [0, 2]])
+    assert_array_equal(model.coef_[:, [0, 2]], 0.0)
+    assert_allclose(model.coef_[:, 1], GLM("Bernoulli", link).fit(X, Y[:, 1]).coef_, rtol=1e-12)
+    assert np.isfinite(model.score(X, Y))
+
+
+def test_shares_are_events_but_two_is_not():
+    X = np.random.default_rng(20).normal(size=(10, 1))
+    y = np.linspace(0.0, 1.0, 10)
+    GLM("Bernoulli").fit(X, y)
+    y[4] = 2.0
+    with pytest.raises(ValueError, match=r"y is 2\.0+ at row 4; expected 0 <= y <= 1"):
+        GLM("Bernoulli").fit(X, y)

@@ -100,3 +100,23 @@ def test_all_rows_separated_on_both_sides(link):
     assert np.all(np.isfinite(model.coef_))
     assert np.all(np.isfinite(model.intercept_))
     np.testing.assert_allclose(model.predict(x[:, None]), y, atol=1e-12)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("link", ["logistic", "probit", "cloglog"])
+def test_the_finite_part_of_a_separated_bernoulli_fit(link, side):
+    """A group whose events all are, or are not: the others are fitted as if it were absent."""
+    rng = np.random.default_rng(17)
+    group = np.arange(80) < 15
+    x = rng.normal(size=80)
+    y = np.where(group, float(side), rng.binomial(1, 0.5, size=80))
+    X = np.column_stack([group, x])
+    with pytest.warns(SeparationWarning, match="columns 0: 15 rows"):
+        model = GLM("Bernoulli", link).fit(X, y)
+    assert not model.converged_
+    assert model.status_ == "separated"
+    rest = GLM("Bernoulli", link).fit(x[~group, None], y[~group])
+    np.testing.assert_allclose(model.predict(X)[~group], rest.predict(x[~group, None]), rtol=1e-7)
+    np.testing.assert_allclose(model.predict(X)[group], side, atol=1e-12)
+    model = GLM("Bernoulli", link, "Ridge", 0.01).fit(X, y)
+    assert model.converged_
