@@ -10,7 +10,6 @@ from sklearn.base import ClassifierMixin
 
 from . import _core
 from ._callbacks import one_task
-from ._estimator import FitSettings, layout
 from ._features import (
     Features,
     check_names,
@@ -23,6 +22,7 @@ from ._features import (
 from ._links import named_link
 from ._random import random_generator
 from ._reports import CONVERGED, warn_about_classes
+from ._settings import FitSettings, layout
 from ._timeseries import common_axis, like_estimate, plain
 from ._validation import FloatArray, numeric_array, per_sample, whole_number
 from .observation_models import Aggregator, CategoricalObservations

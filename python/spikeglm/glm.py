@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from ._callbacks import one_task
 from ._classifier import ClassifierGLM, ClassifierPopulationGLM
-from ._estimator import BaseGLM, InitParams, layout, starts_of
+from ._estimator import BaseGLM, InitParams, starts_of
 from ._features import Features, features_of, keep_bounds
 from ._reports import warn_about
+from ._settings import layout
 from ._timeseries import common_axis, like_estimate, plain, time_axis
 from ._validation import FloatArray, numeric_array, target_matrix, target_vector
 from .observation_models import Aggregator, Observations
