@@ -283,6 +283,40 @@ def test_fits_equal_nemos(nemos_data, name):
         np.testing.assert_allclose(model.score(X, y), log_likelihood, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("coef", "intercept"),
+    [
+        ([0.3726268916, -0.2783238709, 0.0535432917, 0.5663201348], -0.5783241947),
+        ([0.37277845, -0.27855998, 0.05355372, 0.5665958], -0.5788646),
+        ([0.372654341, -0.2783746513, 0.0535483099, 0.5663758097], -0.5784488594),
+    ],
+)
+def test_nothing_that_nemos_stops_at_is_better(nemos_data, coef, intercept):
+    """With default tolerances, by gradient descent, in float32, by LBFGS: near the optimum."""
+    X, y = nemos_data["X"], nemos_data["yP"]
+    model = GLM().fit(X, y)
+    least = model.compute_loss((model.coef_, model.intercept_), X, y)
+    theirs = model.compute_loss((np.array(coef), np.array([intercept])), X, y)
+    assert least < theirs < least + 1e-6
+
+
+def test_pseudo_r2_of_a_population_is_a_ratio_of_aggregates(nemos_data):
+    X, Y = nemos_data["X"], np.c_[nemos_data["yP"], nemos_data["yNB"]]
+    model = PopulationGLM().fit(X, Y)
+    rate = model.predict(X)
+    poisson = PoissonObservations()
+    null = np.broadcast_to(Y.mean(axis=0), Y.shape)
+    pooled = 1 - poisson.log_likelihood(Y, rate) / poisson.log_likelihood(Y, null)
+    np.testing.assert_allclose(model.score(X, Y, "pseudo-r2-McFadden"), pooled, rtol=1e-12)
+    deviance, null_deviance = (poisson.deviance(Y, mean).mean() for mean in (rate, null))
+    np.testing.assert_allclose(
+        model.score(X, Y, "pseudo-r2-Cohen"), 1 - deviance / null_deviance, rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        poisson.likelihood(Y, rate), np.exp(poisson.log_likelihood(Y, rate)), rtol=1e-14
+    )
+
+
 def test_a_population_equals_nemos(nemos_data):
     X, Y = nemos_data["X"], np.c_[nemos_data["yP"], nemos_data["yNB"]]
     model = PopulationGLM(regularizer="Ridge", regularizer_strength=0.1).fit(X, Y)
