@@ -47,3 +47,21 @@ __all__ = [
     "simulation",
     "utils",
 ]
+
+# What users of NeMoS may reach for, and what to do instead.
+_ABSENT = {
+    "fetch": "the recording that ships with the package is in spikeglm.datasets",
+    "glm_hmm": "hidden Markov models are not available",
+    "hmm": "hidden Markov models are not available",
+    "pytrees": "X may be a dict of arrays",
+    "solvers": "solvers go by name, `solver_name`; `Regularizer.allowed_solvers` lists them",
+    "styles": "plots take the styles of matplotlib",
+    "tree_utils": "X may be a dict of arrays",
+    "type_casting": "inputs are converted where they are read",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _ABSENT:
+        raise AttributeError(f"spikeglm has no {name!r}: {_ABSENT[name]}.")
+    raise AttributeError(f"module 'spikeglm' has no attribute {name!r}")

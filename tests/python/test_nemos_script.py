@@ -30,3 +30,15 @@ def test_the_script_runs_with_its_import_changed(tmp_path, monkeypatch):
     assert np.all(np.abs(drawn.sum(axis=0) - rate.sum(axis=0)) < 5 * np.sqrt(rate.sum(axis=0)))
     assert found["tuning"][15] > 3 * found["tuning"][45]
     assert found["best"]["basis__n_basis_funcs"] in (5, 8)
+
+
+@pytest.mark.parametrize(
+    "name", ["fetch", "glm_hmm", "hmm", "pytrees", "solvers", "styles", "tree_utils"]
+)
+def test_what_is_absent_says_what_to_do(name):
+    import spikeglm
+
+    with pytest.raises(AttributeError, match=f"spikeglm has no '{name}': .{{10}}"):
+        getattr(spikeglm, name)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        spikeglm.nothing  # noqa: B018
