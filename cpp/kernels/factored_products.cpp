@@ -88,7 +88,7 @@ void multiply_pairs(const double* x, const double* y, double* out) {
 }
 
 /// Rows that are ordered at a time, and buckets to order them by: memory on the stack.
-constexpr std::ptrdiff_t max_chunk = 256;
+constexpr std::ptrdiff_t max_chunk = 1024;
 constexpr std::ptrdiff_t n_buckets = 256;
 
 /// Orders rows by cell modulo the number of buckets, those of a bucket in their own order.

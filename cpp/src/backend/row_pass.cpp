@@ -8,10 +8,10 @@ void for_each_block(const RowPlan& plan, const Execution& execution, const Block
     run_tasks(plan.n_lanes, execution, [&](std::ptrdiff_t lane, const Monitor& poll) {
         Workspace workspace;
         const std::ptrdiff_t end = plan.lane_begin(lane + 1);
-        for (std::ptrdiff_t first = plan.lane_begin(lane); first < end; first += block_rows) {
+        for (std::ptrdiff_t first = plan.lane_begin(lane); first < end; first += plan.per_block) {
             poll();
             Workspace::Frame frame(workspace);
-            body(lane, first, std::min(block_rows, end - first), frame);
+            body(lane, first, std::min(plan.per_block, end - first), frame);
         }
     });
 }

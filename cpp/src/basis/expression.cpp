@@ -234,6 +234,12 @@ public:
                            nullptr);
     }
 
+    /// Sparse rows are summed cell by cell of the product: the more rows, the more of a cell. What
+    /// a row stores is little, so that they stay in cache.
+    [[nodiscard]] std::ptrdiff_t rows_per_block() const override {
+        return left_->sparse() && right_->sparse() ? 1024 : block_rows;
+    }
+
     [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
                                  Workspace::Frame& frame) const override {
         if (!sparse()) return Expression::block(first, count, frame);

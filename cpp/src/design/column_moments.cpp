@@ -218,7 +218,7 @@ ColumnMoments column_moments(const Design& design, std::span<std::uint8_t> used,
         for (std::ptrdiff_t i = 0; i < block.n_parts; ++i)
             lane_size += cell_sums_size(block.parts[i]);
     }
-    const RowPlan plan = RowPlan::make(design.rows(), lane_size);
+    const RowPlan plan = RowPlan::make(design.rows(), lane_size, design.rows_per_block());
     std::vector<LaneMoments> lanes(static_cast<std::size_t>(plan.n_lanes));
     for_each_block(plan, execution,
                    [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,

@@ -149,7 +149,7 @@ void Softmax::evaluate(std::span<const double> gamma, Curvature kind, Evaluation
     const std::ptrdiff_t pairs = classes * (classes + 1) / 2;
     const std::ptrdiff_t first_pair = 1 + classes + p * classes;
     const std::ptrdiff_t lane_size = first_pair + (curved ? pairs * (1 + products) : 0);
-    const RowPlan plan = RowPlan::make(design_.rows(), lane_size);
+    const RowPlan plan = RowPlan::make(design_.rows(), lane_size, design_.rows_per_block());
     Lanes lanes = make_lanes(plan, lane_size);
     for_each_block(plan, execution_,
                    [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,

@@ -145,7 +145,7 @@ void Likelihood::evaluate(std::span<const double> gamma, Curvature kind, Evaluat
     const Parts parts(design_);
     const bool curved = kind != Curvature::none;
     const std::ptrdiff_t lane_size = 3 + (curved ? kernels().products_size(*parts, 2) : p);
-    const RowPlan plan = RowPlan::make(design_.rows(), lane_size);
+    const RowPlan plan = RowPlan::make(design_.rows(), lane_size, design_.rows_per_block());
     Lanes lanes = make_lanes(plan, lane_size);
 
     for_each_block(
@@ -205,7 +205,7 @@ std::vector<double> Likelihood::gram(std::span<const double> weight) const {
     const Layout layout{p};
     const Parts parts(design_);
     const std::ptrdiff_t lane_size = 3 + kernels().products_size(*parts, 1);
-    const RowPlan plan = RowPlan::make(design_.rows(), lane_size);
+    const RowPlan plan = RowPlan::make(design_.rows(), lane_size, design_.rows_per_block());
     Lanes lanes = make_lanes(plan, lane_size);
     for_each_block(plan, execution_,
                    [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,

@@ -26,30 +26,34 @@ struct Execution {
     int n_threads = 0;  ///< at most this many, the calling one included; 0: see threads.hpp
 };
 
+/// Rows of a block, unless a design asks for others.
 inline constexpr std::ptrdiff_t block_rows = 128;
 
 struct RowPlan {
     std::ptrdiff_t rows = 0;
     std::ptrdiff_t n_lanes = 1;
+    std::ptrdiff_t per_block = block_rows;
 
     /// `lane_doubles`: size of one lane's sums. A power of two of lanes, at least four where there
     /// are rows for them, at most 32, and between the two no more than 4 MiB of sums, which stay in
     /// cache.
-    [[nodiscard]] static RowPlan make(std::ptrdiff_t rows, std::ptrdiff_t lane_doubles) {
+    [[nodiscard]] static RowPlan make(std::ptrdiff_t rows, std::ptrdiff_t lane_doubles,
+                                      std::ptrdiff_t per_block = block_rows) {
         constexpr std::ptrdiff_t budget = (std::ptrdiff_t{4} << 20) / sizeof(double);
         const std::ptrdiff_t by_memory = budget / std::max<std::ptrdiff_t>(lane_doubles, 1);
         const std::ptrdiff_t by_rows = rows / (8 * block_rows);  // below that, threads cost more
         const auto lanes = std::clamp<std::ptrdiff_t>(
             std::min(std::max<std::ptrdiff_t>(by_memory, 4), by_rows), 1, 32);
-        return {rows, static_cast<std::ptrdiff_t>(std::bit_floor(static_cast<std::size_t>(lanes)))};
+        return {rows, static_cast<std::ptrdiff_t>(std::bit_floor(static_cast<std::size_t>(lanes))),
+                per_block};
     }
 
     /// First row of a lane; lane borders are block borders.
     [[nodiscard]] std::ptrdiff_t lane_begin(std::ptrdiff_t lane) const {
-        const std::ptrdiff_t blocks = (rows + block_rows - 1) / block_rows;
+        const std::ptrdiff_t blocks = (rows + per_block - 1) / per_block;
         const std::ptrdiff_t share = blocks / n_lanes;
         const std::ptrdiff_t rest = blocks % n_lanes;
-        return std::min(rows, (lane * share + std::min(lane, rest)) * block_rows);
+        return std::min(rows, (lane * share + std::min(lane, rest)) * per_block);
     }
 };
 

@@ -85,6 +85,9 @@ public:
     /// with the runs of its channels in order, equally many for each.
     [[nodiscard]] virtual bool sparse() const { return false; }
 
+    /// Rows of a block with which a pass is fastest.
+    [[nodiscard]] virtual std::ptrdiff_t rows_per_block() const { return block_rows; }
+
     /// The same rows in the form that suits them.
     [[nodiscard]] virtual RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
                                          Workspace::Frame& frame) const;
@@ -174,6 +177,7 @@ public:
                                  Workspace::Frame& frame) const override {
         return root_->block(first, count, frame);
     }
+    [[nodiscard]] std::ptrdiff_t rows_per_block() const override { return root_->rows_per_block(); }
     [[nodiscard]] std::ptrdiff_t write_rows() const override { return root_->write_rows(); }
     void write(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
                Workspace::Frame& frame) const override {

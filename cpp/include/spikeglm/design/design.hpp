@@ -26,6 +26,9 @@ public:
     [[nodiscard]] virtual RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
                                          Workspace::Frame& frame) const = 0;
 
+    /// Rows of a block with which a pass is fastest.
+    [[nodiscard]] virtual std::ptrdiff_t rows_per_block() const { return block_rows; }
+
     /// Writes rows [first, first + count), `stride` doubles apart; best `write_rows` at a time from
     /// a multiple of it. Designs that compute their rows write them here without a copy between.
     [[nodiscard]] virtual std::ptrdiff_t write_rows() const { return block_rows; }
@@ -66,6 +69,7 @@ public:
         : base_(base), usable_(usable), location_(location), spread_(spread) {}
     [[nodiscard]] std::ptrdiff_t rows() const override { return base_.rows(); }
     [[nodiscard]] std::ptrdiff_t cols() const override { return base_.cols(); }
+    [[nodiscard]] std::ptrdiff_t rows_per_block() const override { return base_.rows_per_block(); }
     [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
                                  Workspace::Frame& frame) const override;
 
