@@ -66,11 +66,12 @@ void time_products(Index cols) {
     const std::string size = ", p = " + std::to_string(cols);
 
     const Vector w = random_vector(rows, 0.5, 1.5);
-    Vector out(static_cast<std::size_t>(cols * cols), 0.0);
+    Vector out(static_cast<std::size_t>(kernels().products_size(block, 1)), 0.0);
     Vector scratch(x.size());
-    line("sandwich" + size,
-         seconds_of([&] { kernels().sandwich(block, w.data(), out.data(), cols, scratch.data()); }),
-         rows, elements * static_cast<double>(cols + 1), 8.0 * elements);
+    line("sandwich" + size, seconds_of([&] {
+             kernels().add_products(block, w.data(), rows, 1, out.data(), scratch.data());
+         }),
+         rows, elements * static_cast<double>(cols + 3), 8.0 * elements);
     for (const Index problems : {1, 20}) {
         const Vector coef = random_vector(cols * problems, -1.0, 1.0);
         const Vector d = random_vector(rows * problems, -1.0, 1.0);
