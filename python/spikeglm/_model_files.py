@@ -216,6 +216,8 @@ def _check_fitted(model: Any) -> None:
         raise ValueError(f"the arrays of 'fitted/coef_' do not fit together: {error}") from None
     intercept = np.asarray(learned["intercept_"])
     n_features = learned["n_features_in_"]
+    if not isinstance(n_features, int):
+        raise ValueError(f"'fitted/n_features_in_' must be an integer: {_shown_type(n_features)}.")
     ndim = _COEF_NDIM.get(type(model).__name__, coef.ndim)
     neurons = coef.shape[1:] or (1,)
     if coef.ndim == 0 or coef.ndim != ndim or coef.shape[0] != n_features:
