@@ -107,7 +107,7 @@ def gamma_ridge(name: str) -> Problem:
     rng = generator(2)
     X = rng.standard_normal((100_000, 50))
     mean = np.exp(X @ (0.5 / np.sqrt(50) * rng.standard_normal(50)) + 0.5)
-    return Problem(name, "glm", X, rng.gamma(2.0, mean / 2.0), "gamma", 1e-3)
+    return Problem(name, "glm", X, rng.gamma(2.0, mean / 2.0), family="gamma", strength=1e-3)
 
 
 @workload("history", "recording", "population")

@@ -111,10 +111,13 @@ class BaseGLM(RegressorMixin, FitSettings):
             neurons: list[int], own: _core.Groups | None, shared: _core.Groups | None
         ) -> list[_core.FitResult]:
             problems = [task.problem(columns[i], i, starts[i], mask, own) for i in neurons]
+            arguments = task.arguments
+            if self.solver_name is None and shared is None:
+                arguments = arguments | {"solver": ""}  # chosen by cost
             return _core.fit(
                 features.matrix,
                 problems,
-                **task.arguments,
+                **arguments,
                 **task.rows,
                 max_iterations=task.max_iterations,
                 shared_groups=shared,

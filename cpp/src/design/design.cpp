@@ -192,6 +192,34 @@ RowBlock RowSubset::block(std::ptrdiff_t first, std::ptrdiff_t count,
     return {count, cols(), parts, head.n_parts};
 }
 
+RowBlock Thinned::block(std::ptrdiff_t first, std::ptrdiff_t count,
+                        Workspace::Frame& frame) const {
+    if (count == 0) return base_.block(0, 0, frame);
+    const RowBlock source = base_.block(base_row(first), (count - 1) * stride_ + 1, frame);
+    const auto thin = [&](RowPart leaf) {
+        leaf.stride *= stride_;
+        if (!leaf.sparse()) return leaf;
+        auto* starts = frame.take<std::int32_t>(count * leaf.n_runs);
+        for (std::ptrdiff_t r = 0; r < count; ++r)
+            std::copy_n(leaf.starts + r * stride_ * leaf.n_runs, leaf.n_runs,
+                        starts + r * leaf.n_runs);
+        leaf.starts = starts;
+        return leaf;
+    };
+    auto* parts = frame.take<RowPart>(source.n_parts);
+    for (std::ptrdiff_t i = 0; i < source.n_parts; ++i) {
+        parts[i] = source.parts[i];
+        if (!parts[i].factored()) {
+            parts[i] = thin(parts[i]);
+            continue;
+        }
+        auto* factors = frame.take<RowPart>(2);
+        std::transform(parts[i].factors, parts[i].factors + 2, factors, thin);
+        parts[i].factors = factors;
+    }
+    return {count, source.cols, parts, source.n_parts};
+}
+
 void RowSubset::write(std::ptrdiff_t first, std::ptrdiff_t count, double* out,
                       std::ptrdiff_t stride, Workspace::Frame& frame) const {
     for (std::ptrdiff_t r = 0; r < count;) {

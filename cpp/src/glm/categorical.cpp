@@ -319,16 +319,16 @@ CategoricalFit::CategoricalFit(const Design& design, const CategoricalProblem& p
     // Labels are any number to the selection of rows, which asks for no more than a finite y.
     FitOptions selecting = options;
     selecting.loss = select_loss("Gaussian", "identity");
-    rows_ = select_rows(design, {problem.y, problem.weight, {}}, selecting);
+    rows_ = RowSelector(design, selecting).select({problem.y, problem.weight, {}});
     count_.assign(at(classes_), 0.0);
     for (std::size_t i = 0; i < problem.y.size(); ++i) {
-        if (rows_.used[i] == 0) continue;
+        if (rows_.used()[i] == 0) continue;
         const double y = problem.y[i];
         if (!(y >= 0.0 && y < static_cast<double>(classes_)) || y != std::floor(y))
             throw std::invalid_argument("the class at row " + std::to_string(i) + " is " +
                                         std::to_string(y) + ", not one of 0 .. " +
                                         std::to_string(classes_ - 1) + ".");
-        count_[static_cast<std::size_t>(y)] += rows_.weight.empty() ? 1.0 : rows_.weight[i];
+        count_[static_cast<std::size_t>(y)] += rows_.weight().empty() ? 1.0 : rows_.weight()[i];
     }
     for (std::ptrdiff_t k = 0; k < classes_; ++k)
         if (!(count_[at(k)] > 0.0))
@@ -338,7 +338,7 @@ CategoricalFit::CategoricalFit(const Design& design, const CategoricalProblem& p
     for (std::ptrdiff_t j = 0; j < p_; ++j)
         for (std::ptrdiff_t k = 0; k < classes_; ++k)
             if (!excluded(j, k)) in_no_class_[at(j)] = 0;
-    coordinates_.emplace(rows_.moments, in_no_class_, options.intercept);
+    coordinates_.emplace(rows_.moments(), in_no_class_, options.intercept);
     // Groups may hold any coefficients: all their columns have one spread.
     std::vector<std::ptrdiff_t> grouped;
     for (const std::ptrdiff_t member : problem.groups.members) grouped.push_back(member % p_);
@@ -347,11 +347,9 @@ CategoricalFit::CategoricalFit(const Design& design, const CategoricalProblem& p
     const std::vector<std::ptrdiff_t> all = {0, static_cast<std::ptrdiff_t>(grouped.size())};
     coordinates_->share_spread(all, grouped);
     split_ = coordinates_->split();
-    const bool all_used = rows_.moments.n_used == design.rows();
-    prepared_.emplace(design, all_used ? std::span<const std::uint8_t>() : rows_.used,
+    const bool all_used = rows_.moments().n_used == design.rows();
+    prepared_.emplace(design, all_used ? std::span<const std::uint8_t>() : rows_.used(),
                       split_.row_location, split_.row_spread);
-    if (rows_.weight.empty() && !all_used)
-        rows_.weight.assign(rows_.used.begin(), rows_.used.end());
 }
 
 bool CategoricalFit::shifts_freely(std::ptrdiff_t j) const {
@@ -372,7 +370,7 @@ bool CategoricalFit::shifts_freely(std::ptrdiff_t j) const {
 std::vector<double> CategoricalFit::scaled(std::span<const double> strengths, int power) const {
     std::vector<double> weights(at((p_ + 1) * classes_), 0.0);
     for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(strengths.size()); ++i) {
-        double weight = rows_.sum_of_weights * strengths[at(i)];
+        double weight = rows_.sum_of_weights() * strengths[at(i)];
         for (int n = 0; n < power; ++n) weight /= coordinates_->spread()[at(i % p_)];
         weights[at(index(i % p_, i / p_))] = weight;
     }
@@ -389,7 +387,7 @@ GroupNorms CategoricalFit::group_norms() const {
         for (auto i = problem_.groups.begin[g]; i < problem_.groups.begin[g + 1]; ++i) {
             const std::ptrdiff_t member = problem_.groups.members[at(i)];
             if (coordinates_->is_candidate(member % p_))
-                weight = rows_.sum_of_weights * problem_.groups.weights[g] /
+                weight = rows_.sum_of_weights() * problem_.groups.weights[g] /
                          coordinates_->spread()[at(member % p_)];
             members.push_back(index(member % p_, member / p_));
         }
@@ -454,12 +452,12 @@ void CategoricalFit::to_smallest_norm(std::vector<double>& gamma, const RankRepo
 
 CategoricalResult CategoricalFit::solve() {
     CategoricalResult result;
-    result.n_used = rows_.moments.n_used;
+    result.n_used = rows_.moments().n_used;
     result.n_dropped = rows_.n_dropped;
-    result.sum_of_weights = rows_.sum_of_weights;
+    result.sum_of_weights = rows_.sum_of_weights();
     result.aliased = coordinates_->aliased();
 
-    const Softmax objective(*prepared_, problem_.y, rows_.weight, classes_, split_.sum_location,
+    const Softmax objective(*prepared_, problem_.y, rows_.weight(), classes_, split_.sum_location,
                             split_.sum_spread, options_.execution);
     RankReport rank = rank_of_gram(objective.gram(), p_ + 1, coordinates_->candidates(),
                                    64.0 * std::numeric_limits<double>::epsilon() *
@@ -496,11 +494,11 @@ CategoricalResult CategoricalFit::solve() {
     for (const std::ptrdiff_t i : free) ridge.push_back(all_ridge[at(i)]);
     const GroupPenalty of_free(std::move(ridge), penalty.groups().restricted(free));
     const std::unique_ptr<Solver> solver = make_solver(options_.solver, options_.settings);
-    const double mean_weight = rows_.sum_of_weights / static_cast<double>(rows_.moments.n_used);
+    const double mean_weight = rows_.sum_of_weights() / static_cast<double>(rows_.moments().n_used);
     const SolveResult solved =
         minimise_within(objective, of_free, *solver, free,
                         {options_.tolerance * std::sqrt(std::min(1.0, mean_weight)),
-                         options_.max_iterations, rows_.sum_of_weights},
+                         options_.max_iterations, rows_.sum_of_weights()},
                         gamma, evaluation);
     result.status = solved.status;
     result.n_iterations = solved.n_iterations;

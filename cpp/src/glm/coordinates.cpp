@@ -63,6 +63,17 @@ void Coordinates::set_spread(std::ptrdiff_t column, double spread) {
     spread_[static_cast<std::size_t>(column)] = spread;
 }
 
+Coordinates Coordinates::without(std::span<const std::uint8_t> excluded) const {
+    Coordinates rest = *this;
+    const auto is_excluded = [&](std::ptrdiff_t j) {
+        return j < static_cast<std::ptrdiff_t>(excluded.size()) &&
+               excluded[static_cast<std::size_t>(j)] != 0;
+    };
+    std::erase_if(rest.candidates_, is_excluded);
+    std::erase_if(rest.aliased_, is_excluded);
+    return rest;
+}
+
 Coordinates::Split Coordinates::split() const {
     const std::size_t p = cols();
     Split split{std::vector<double>(p, 0.0), std::vector<double>(p, 1.0),

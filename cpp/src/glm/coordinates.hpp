@@ -22,6 +22,8 @@ public:
     void share_spread(std::span<const std::ptrdiff_t> begin,
                       std::span<const std::ptrdiff_t> members);
     void set_spread(std::ptrdiff_t column, double spread);
+    /// The same coordinates with more columns excluded.
+    [[nodiscard]] Coordinates without(std::span<const std::uint8_t> excluded) const;
 
     [[nodiscard]] std::size_t cols() const { return spread_.size(); }
     [[nodiscard]] bool intercept() const { return intercept_; }

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <optional>
 
+#include "batch.hpp"
 #include "problem.hpp"
 #include "separation.hpp"
 #include "spikeglm/backend/type_list.hpp"
@@ -45,11 +46,11 @@ Eigen::PermutationMatrix<Eigen::Dynamic> largest_rows_first(const Eigen::MatrixX
 /// A problem with its penalty, and the coordinates that are searched.
 class Fit {
 public:
-    Fit(const Design& design, const FitProblem& problem, const FitOptions& options)
+    Fit(const Design& design, const FitProblem& problem, const FitOptions& options, Rows rows)
         : design_(design),
           given_(problem),
           options_(options),
-          problem_(design, problem, options),
+          problem_(design, problem, options, std::move(rows)),
           p_(static_cast<std::size_t>(design.cols())) {
         problem_.coordinates().share_spread(problem.groups.begin, problem.groups.members);
         problem_.prepare();
@@ -160,7 +161,7 @@ SolveResult Fit::run(const Penalty& penalty, double tolerance, int max_iteration
                      std::vector<double>& gamma, Evaluation& at) const {
     const std::unique_ptr<Solver> solver = make_solver(options_.solver, options_.settings);
     return minimise_within(problem_.likelihood(), penalty, *solver, free_,
-                           {tolerance, max_iterations, problem_.rows().sum_of_weights}, gamma, at);
+                           {tolerance, max_iterations, problem_.rows().sum_of_weights()}, gamma, at);
 }
 
 /// To the tolerance in standard errors. With dispersion phi a standard error is sqrt(phi) times
@@ -237,18 +238,19 @@ double Fit::trace_of_free(std::span<const double> curvature) const {
 
 /// The fit to all other rows, with a rank below the bound; see `solve`.
 FitResult Fit::without_rows(std::span<const std::ptrdiff_t> rows, std::ptrdiff_t rank_below) const {
-    if (static_cast<std::ptrdiff_t>(rows.size()) == problem_.rows().moments.n_used) {
+    if (static_cast<std::ptrdiff_t>(rows.size()) == problem_.rows().moments().n_used) {
         FitResult nothing;
         nothing.coef.assign(p_, 0.0);
         return nothing;
     }
-    std::vector<double> weight = problem_.rows().weight;
-    if (weight.empty()) weight.assign(problem_.rows().used.size(), 1.0);
+    std::vector<double> weight = problem_.rows().weight();
+    if (weight.empty()) weight.assign(problem_.rows().used().size(), 1.0);
     for (const std::ptrdiff_t row : rows) weight[static_cast<std::size_t>(row)] = 0.0;
     FitProblem finite = given_;
     finite.sample.weight = weight;
     finite.start_coef = {};
-    return Fit(design_, finite, options_).solve(rank_below);
+    return Fit(design_, finite, options_, RowSelector(design_, options_).select(finite.sample))
+        .solve(rank_below);
 }
 
 /// Where the maximum is at infinity: fits the rows that are not separated, and moves along the
@@ -320,7 +322,7 @@ FitResult Fit::solve(std::ptrdiff_t rank_below) {
     problem_.likelihood().evaluate(gamma, Curvature::expected, at);
     const bool given = !given_.start_coef.empty();
     if (!given) require_feasible(at, false);
-    if (!std::isfinite(at.value)) at.curvature = problem_.likelihood().gram(problem_.rows().weight);
+    if (!std::isfinite(at.value)) at.curvature = problem_.likelihood().gram(problem_.rows().weight());
     choose_coordinates(at, result);
     if (result.rank >= rank_below) return result;
     null_trace_ = trace_of_free(at.curvature);
@@ -344,6 +346,14 @@ FitResult Fit::solve(std::ptrdiff_t rank_below) {
     return result;
 }
 
+/// The one whose every step evaluates the exact curvature.
+std::string_view exact_solver(const FitProblem& problem) {
+    const auto any = [](std::span<const double> weights) {
+        return std::any_of(weights.begin(), weights.end(), [](double w) { return w > 0.0; });
+    };
+    return any(problem.absolute) || any(problem.groups.weights) ? "ProxNewton" : "Newton";
+}
+
 }  // namespace
 
 LossSelector select_loss(std::string_view model, std::string_view link) {
@@ -365,15 +375,40 @@ std::vector<FitResult> fit(const Design& design, std::span<const FitProblem> pro
                            const FitOptions& options) {
     std::vector<FitResult> results;
     results.reserve(problems.size());
-    for (const FitProblem& problem : problems)
-        results.push_back(Fit(design, problem, options).solve());
+    RowSelector selector(design, options);
+    std::vector<Rows> rows;
+    for (const FitProblem& problem : problems) rows.push_back(selector.select(problem.sample));
+    std::vector<BatchOutcome> outcomes(problems.size());
+    if (options.solver.empty()) outcomes = fit_batch(design, problems, options, rows);
+    for (std::size_t i = 0; i < problems.size(); ++i) {
+        BatchOutcome& outcome = outcomes[i];
+        // Those that the others' curvature does not suit are tried with one of their own.
+        if (options.solver.empty() && problems.size() > 1 && !outcome.result && outcome.coef.empty())
+            outcome = fit_batch(design, problems.subspan(i, 1), options, std::span(rows).subspan(i, 1))
+                          .front();
+        if (outcome.result) {
+            results.push_back(std::move(*outcome.result));
+            continue;
+        }
+        FitProblem problem = problems[i];
+        FitOptions own = options;
+        if (options.solver.empty()) own.solver = exact_solver(problem);
+        if (!outcome.coef.empty()) {
+            problem.start_coef = outcome.coef;
+            problem.start_intercept = outcome.intercept;
+        }
+        own.max_iterations = std::max(0, options.max_iterations - outcome.n_iterations);
+        results.push_back(Fit(design, problem, own, rows[i]).solve());
+        results.back().n_iterations += outcome.n_iterations;
+    }
     return results;
 }
 
 std::vector<double> gradient_at_zero(const Design& design, const FitProblem& given,
                                      const FitOptions& options) {
     const auto p = static_cast<std::size_t>(design.cols());
-    Problem problem(design, given, options);
+    RowSelector selector(design, options);
+    Problem problem(design, given, options, selector.select(given.sample));
     std::vector<std::uint8_t> held(p, 0);
     std::copy(given.excluded.begin(), given.excluded.end(), held.begin());
     for (std::size_t j = 0; j < given.absolute.size(); ++j)
@@ -392,7 +427,7 @@ std::vector<double> gradient_at_zero(const Design& design, const FitProblem& giv
     FitOptions smooth = options;
     smooth.solver = "Newton";
     smooth.settings = {};
-    const FitResult null = Fit(design, rest, smooth).solve();
+    const FitResult null = Fit(design, rest, smooth, selector.select(rest.sample)).solve();
     std::vector<double> gradient(p, 0.0);
     if (problem.silent()) return gradient;
 

@@ -71,13 +71,15 @@ public:
     JointFit(const Design& design, std::span<const FitProblem> problems, const GroupsView& groups,
              const FitOptions& options)
         : p_(design.cols()), groups_(groups), options_(options) {
+        RowSelector selector(design, options);
         for (const FitProblem& problem : problems) {
             if (!problem.absolute.empty() || !problem.groups.weights.empty() ||
                 std::isnan(problem.parameter))
                 throw std::invalid_argument(
                     "problems that share penalty groups can have neither penalties with kinks of "
                     "their own nor a dispersion that is estimated with the coefficients.");
-            problems_.push_back(std::make_unique<Problem>(design, problem, options));
+            problems_.push_back(std::make_unique<Problem>(design, problem, options,
+                                                          selector.select(problem.sample)));
         }
         for (const std::ptrdiff_t member : groups.members)
             if (member < 0 || member >= p_ * static_cast<std::ptrdiff_t>(problems.size()))

@@ -55,17 +55,6 @@ double sum_of(const double* values, std::ptrdiff_t count) {
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-/// With its canonical link a model's observed and expected curvature are the same function.
-bool has_canonical_link(LossSelector selector) {
-    bool canonical = false;
-    with_type<Observations>(selector.model, [&]<class Model>() {
-        with_type<InverseLinks>(selector.link, [&]<class Link>() {
-            canonical = std::is_same_v<typename Model::canonical_link, Link>;
-        });
-    });
-    return canonical;
-}
-
 /// Where a function that falls through zero does so, next to `x`: steps outwards until the sign
 /// changes, then the Illinois form of false position. At a border where it does not change, that
 /// border. Dowell & Jarratt (1971), BIT 11.
@@ -100,6 +89,16 @@ double root_next_to(const F& f, double x, double lowest, double highest) {
 }
 
 }  // namespace
+
+bool has_canonical_link(LossSelector selector) {
+    bool canonical = false;
+    with_type<Observations>(selector.model, [&]<class Model>() {
+        with_type<InverseLinks>(selector.link, [&]<class Link>() {
+            canonical = std::is_same_v<typename Model::canonical_link, Link>;
+        });
+    });
+    return canonical;
+}
 
 Likelihood::Likelihood(const Design& design, const Sample& sample, LossSelector selector,
                        std::span<const double> location, std::span<const double> spread,

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/glm/observation/all.hpp"
@@ -33,14 +34,14 @@ bool any_positive(std::span<const double> values) {
 }  // namespace
 
 Problem::Problem(const Design& design, const FitProblem& problem, const FitOptions& options,
-                 const Coordinates* fixed)
+                 Rows rows, const Coordinates* fixed)
     : design_(design),
       problem_(problem),
       options_(options),
       loss_(options.loss),
-      rows_(select_rows(design, problem.sample, options)),
+      rows_(std::move(rows)),
       coordinates_(fixed ? *fixed
-                         : Coordinates(rows_.moments, problem.excluded, options.intercept)) {
+                         : Coordinates(rows_.moments(), problem.excluded, options.intercept)) {
     const auto p = static_cast<std::size_t>(design.cols());
     if (coordinates_.cols() != p)
         throw std::invalid_argument("expected " + std::to_string(coordinates_.cols()) +
@@ -51,7 +52,7 @@ Problem::Problem(const Design& design, const FitProblem& problem, const FitOptio
     require_per_column(problem.excluded.size(), p, "entries of the feature mask");
     require_per_column(problem.start_coef.size(), p, "initial coefficients");
     loss_.parameter = problem.parameter;
-    sample_ = {problem.sample.y, rows_.weight, problem.sample.offset};
+    sample_ = {problem.sample.y, rows_.weight(), problem.sample.offset};
     if (std::isnan(loss_.parameter)) loss_.parameter = moment_dispersion(sample_, rows_);
     if (!(loss_.parameter > 0.0) || std::isinf(loss_.parameter))
         throw std::invalid_argument("the dispersion must be positive and finite, got " +
@@ -61,15 +62,15 @@ Problem::Problem(const Design& design, const FitProblem& problem, const FitOptio
 
 void Problem::prepare() {
     split_ = coordinates_.split();
-    const bool all_used = rows_.moments.n_used == design_.rows();
-    prepared_.emplace(design_, all_used ? std::span<const std::uint8_t>() : rows_.used,
+    const bool all_used = rows_.moments().n_used == design_.rows();
+    prepared_.emplace(design_, all_used ? std::span<const std::uint8_t>() : rows_.used(),
                       split_.row_location, split_.row_spread);
     likelihood_.emplace(*prepared_, sample_, loss_, split_.sum_location, split_.sum_spread,
                         options_.execution);
 }
 
 double Problem::objective_scale() const {
-    return rows_.sum_of_weights / objective_factor(loss_.model);
+    return rows_.sum_of_weights() / objective_factor(loss_.model);
 }
 
 std::vector<double> Problem::ridge_weights() const {
@@ -88,8 +89,12 @@ std::vector<double> Problem::lasso_weights() const {
     return weights;
 }
 
-GroupNorms Problem::group_norms() const {
-    if (!problem_.absolute.empty()) return GroupNorms::singletons(lasso_weights());
+GroupNorms Problem::group_norms(double share) const {
+    if (!problem_.absolute.empty()) {
+        std::vector<double> each = lasso_weights();
+        for (double& weight : each) weight *= share;
+        return GroupNorms::singletons(each);
+    }
     std::vector<double> weights;
     const auto spread = coordinates_.spread();
     for (std::size_t g = 0; g < problem_.groups.weights.size(); ++g) {
@@ -103,7 +108,7 @@ GroupNorms Problem::group_norms() const {
                 weight = objective_scale() *
                          (problem_.groups.weights[g] / spread[static_cast<std::size_t>(j)]);
         }
-        weights.push_back(weight);
+        weights.push_back(share * weight);
     }
     return {problem_.groups.begin.empty()
                 ? std::vector<std::ptrdiff_t>{0}
@@ -133,7 +138,7 @@ std::vector<double> Problem::given_start() const {
 std::vector<double> Problem::gram(const Evaluation& null) const {
     const double scale = null.curvature.back();
     if (problem_.sample.offset.empty() && scale > 1e-200 && scale < 1e200) return null.curvature;
-    return likelihood_->gram(rows_.weight);
+    return likelihood_->gram(rows_.weight());
 }
 
 bool Problem::estimates_dispersion() const {
@@ -144,22 +149,22 @@ bool Problem::estimates_dispersion() const {
 }
 
 double Problem::tolerance() const {
-    const double mean_weight = rows_.sum_of_weights / static_cast<double>(rows_.moments.n_used);
+    const double mean_weight = rows_.sum_of_weights() / static_cast<double>(rows_.moments().n_used);
     double tolerance = options_.tolerance * std::sqrt(std::min(1.0, mean_weight));
     if (!estimates_dispersion()) tolerance *= std::sqrt(std::min(1.0, null_.dispersion));
     return tolerance;
 }
 
 double Problem::pearson_dispersion(std::span<const double> gamma, std::ptrdiff_t rank) const {
-    const double dof = rows_.sum_of_weights - static_cast<double>(rank);
+    const double dof = rows_.sum_of_weights() - static_cast<double>(rank);
     return dof > 0.0 ? likelihood_->pearson(gamma) / dof : std::numeric_limits<double>::quiet_NaN();
 }
 
 FitResult Problem::describe() const {
     FitResult result;
-    result.n_used = rows_.moments.n_used;
+    result.n_used = rows_.moments().n_used;
     result.n_dropped = rows_.n_dropped;
-    result.sum_of_weights = rows_.sum_of_weights;
+    result.sum_of_weights = rows_.sum_of_weights();
     result.mean_y = rows_.mean_y;
     result.penalised = penalised();
     result.coef.assign(coordinates_.cols(), 0.0);

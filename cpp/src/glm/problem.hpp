@@ -16,9 +16,9 @@ namespace spikeglm {
 
 class Problem {
 public:
-    /// Selects the rows, one pass over X, and finds the model without coefficients. `fixed`:
-    /// coordinates to take instead of those of these rows.
-    Problem(const Design& design, const FitProblem& problem, const FitOptions& options,
+    /// Finds the model without coefficients on rows of the problem's sample. `fixed`: coordinates
+    /// to take instead of those of these rows.
+    Problem(const Design& design, const FitProblem& problem, const FitOptions& options, Rows rows,
             const Coordinates* fixed = nullptr);
 
     /// To be changed before `prepare` only.
@@ -32,14 +32,17 @@ public:
     [[nodiscard]] const Likelihood& likelihood() const { return *likelihood_; }
     [[nodiscard]] Likelihood& likelihood() { return *likelihood_; }
     [[nodiscard]] const FitProblem& given() const { return problem_; }
+    /// With the weights of the rows, and the model.
+    [[nodiscard]] const Sample& sample() const { return sample_; }
+    [[nodiscard]] LossSelector loss() const { return loss_; }
 
     /// The total of the loss is this many times the objective that users state.
     [[nodiscard]] double objective_scale() const;
     /// Strengths for the total and for gamma = s beta instead of beta.
     [[nodiscard]] std::vector<double> ridge_weights() const;
     [[nodiscard]] std::vector<double> lasso_weights() const;
-    /// The penalty's part with kinks, in these coordinates.
-    [[nodiscard]] GroupNorms group_norms() const;
+    /// The penalty's part with kinks, in these coordinates, times `share`.
+    [[nodiscard]] GroupNorms group_norms(double share = 1.0) const;
     [[nodiscard]] bool penalised() const;
 
     /// The start: the constant model, or what was given, and its evaluation.

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 #include "spikeglm/backend/kernels.hpp"
 #include "spikeglm/backend/type_list.hpp"
@@ -88,15 +90,15 @@ double start_with_offset(const ConstantModel& model, const Sample& sample, const
     double sum = 0.0;
     double low = std::numeric_limits<double>::infinity();
     double high = -low;
-    for (std::size_t i = 0; i < rows.used.size(); ++i) {
-        if (rows.used[i] == 0) continue;
+    for (std::size_t i = 0; i < rows.used().size(); ++i) {
+        if (rows.used()[i] == 0) continue;
         sum += weight_of(sample, i) * sample.offset[i];
         low = std::min(low, sample.offset[i]);
         high = std::max(high, sample.offset[i]);
     }
     double best = 0.0;
     double best_value = std::numeric_limits<double>::infinity();
-    for (const double centre : {sum / rows.sum_of_weights, high, low}) {
+    for (const double centre : {sum / rows.sum_of_weights(), high, low}) {
         Evaluation at;
         const double candidate = link_of_mean - centre;
         model.evaluate(std::span(&candidate, 1), Curvature::none, at);
@@ -113,43 +115,56 @@ double start_with_offset(const ConstantModel& model, const Sample& sample, const
 
 }  // namespace
 
-Rows select_rows(const Design& design, const Sample& sample, const FitOptions& options) {
-    const std::ptrdiff_t n = design.rows();
+/// Weights count in the rows that are used only: two samples differ when their vectors do.
+const RowSelector::Known& RowSelector::find(const Sample& sample, std::vector<std::uint8_t> asked) {
+    for (const Known& known : known_)
+        if (known.weight == sample.weight.data() && known.asked == asked) return known;
+    auto selection = std::make_shared<Selection>();
+    selection->used = asked;
+    std::ptrdiff_t n_nan_x = 0;
+    selection->moments = column_moments(design_, selection->used, n_nan_x, options_.execution);
+    if (!sample.weight.empty() || selection->moments.n_used < design_.rows()) {
+        selection->weight.resize(selection->used.size());
+        for (std::size_t i = 0; i < selection->used.size(); ++i)
+            selection->weight[i] = selection->used[i] == 0 ? 0.0 : weight_of(sample, i);
+    }
+    selection->sum_of_weights = static_cast<double>(selection->moments.n_used);
+    if (!sample.weight.empty()) {
+        selection->sum_of_weights = 0.0;
+        for (const double weight : selection->weight) selection->sum_of_weights += weight;
+    }
+    known_.push_back({std::move(asked), sample.weight.data(), std::move(selection), n_nan_x});
+    return known_.back();
+}
+
+Rows RowSelector::select(const Sample& sample) {
+    const std::ptrdiff_t n = design_.rows();
     require_length(sample.y, n, "y");
     if (!sample.weight.empty()) require_length(sample.weight, n, "sample_weight");
     if (!sample.offset.empty()) require_length(sample.offset, n, "offset");
     if (n == 0) throw std::invalid_argument("X and y hold 0 samples; a fit needs at least one.");
 
-    Rows rows;
-    rows.used.resize(static_cast<std::size_t>(n));
+    std::vector<std::uint8_t> asked(static_cast<std::size_t>(n));
     std::ptrdiff_t n_nan_y = 0;
-    mark_usable(sample, options.loss, rows.used, n_nan_y);
-    std::ptrdiff_t n_nan_x = 0;
-    rows.moments = column_moments(design, rows.used, n_nan_x, options.execution);
-    if (rows.moments.n_used == 0)
+    mark_usable(sample, options_.loss, asked, n_nan_y);
+    const Known& known = find(sample, std::move(asked));
+    Rows rows{known.selection};
+    if (rows.moments().n_used == 0)
         throw std::invalid_argument(
-            "no row can be used: of " + std::to_string(n) + " rows " + std::to_string(n_nan_x) +
-            " have a NaN in X, " + std::to_string(n_nan_y) +
+            "no row can be used: of " + std::to_string(n) + " rows " +
+            std::to_string(known.n_nan_x) + " have a NaN in X, " + std::to_string(n_nan_y) +
             " a NaN in y, the others weight zero. Is a convolution window longer than every "
             "epoch?");
 
     double sum_y = 0.0;
-    for (std::size_t i = 0; i < rows.used.size(); ++i) {
+    for (std::size_t i = 0; i < rows.used().size(); ++i) {
         const double weight = weight_of(sample, i);
-        if (rows.used[i] == 0) {
+        if (rows.used()[i] == 0)
             rows.n_dropped += weight > 0.0;
-            continue;
-        }
-        rows.sum_of_weights += weight;
-        sum_y += weight * sample.y[i];
+        else
+            sum_y += weight * sample.y[i];
     }
-    rows.mean_y = sum_y / rows.sum_of_weights;
-
-    if (!sample.weight.empty() || rows.moments.n_used < n) {
-        rows.weight.resize(rows.used.size());
-        for (std::size_t i = 0; i < rows.used.size(); ++i)
-            rows.weight[i] = rows.used[i] == 0 ? 0.0 : weight_of(sample, i);
-    }
+    rows.mean_y = sum_y / rows.sum_of_weights();
     return rows;
 }
 
@@ -169,13 +184,13 @@ NullModel fit_null_model(const Sample& sample, const Rows& rows, LossSelector lo
                     ", which the inverse link '" + std::string(Link::name) +
                     "' cannot reach; choose another inverse link, or scale y.");
             double pearson = 0.0;
-            for (std::size_t i = 0; i < rows.used.size(); ++i) {
-                if (rows.used[i] == 0) continue;
+            for (std::size_t i = 0; i < rows.used().size(); ++i) {
+                if (rows.used()[i] == 0) continue;
                 const double residual =
                     (sample.y[i] - rows.mean_y) / model.standard_deviation(rows.mean_y);
                 pearson += weight_of(sample, i) * residual * residual;
             }
-            if (std::isfinite(pearson)) result.dispersion = pearson / rows.sum_of_weights;
+            if (std::isfinite(pearson)) result.dispersion = pearson / rows.sum_of_weights();
         });
     });
     if (!intercept) result.intercept = 0.0;
@@ -199,12 +214,12 @@ bool has_parameter(int model) {
 
 double moment_dispersion(const Sample& sample, const Rows& rows) {
     double squares = 0.0;
-    for (std::size_t i = 0; i < rows.used.size(); ++i) {
-        if (rows.used[i] == 0) continue;
+    for (std::size_t i = 0; i < rows.used().size(); ++i) {
+        if (rows.used()[i] == 0) continue;
         const double deviation = sample.y[i] - rows.mean_y;
         squares += weight_of(sample, i) * deviation * deviation;
     }
-    const double excess = squares / rows.sum_of_weights - rows.mean_y;
+    const double excess = squares / rows.sum_of_weights() - rows.mean_y;
     const double found = excess / (rows.mean_y * rows.mean_y);
     return found > 0.01 && std::isfinite(found) ? found : 0.01;
 }

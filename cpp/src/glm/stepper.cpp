@@ -30,7 +30,7 @@ std::ptrdiff_t rank_of(const Problem& problem) {
 }  // namespace
 
 Stepper::Stepper(const Design& design, const FitProblem& problem, const FitOptions& options) {
-    Problem first(design, problem, options);
+    Problem first(design, problem, options, RowSelector(design, options).select(problem.sample));
     first.coordinates().share_spread(problem.groups.begin, problem.groups.members);
     first.prepare();
     auto solver = make_solver(options.solver, options.settings);
@@ -51,7 +51,9 @@ FitResult Stepper::step(const Design& design, const FitProblem& given) {
     FitProblem current = given;
     const bool estimates = std::isnan(given.parameter);
     if (estimates) current.parameter = state_->parameter;
-    Problem problem(design, current, state_->options, &state_->coordinates);
+    Problem problem(design, current, state_->options,
+                    RowSelector(design, state_->options).select(current.sample),
+                    &state_->coordinates);
     problem.prepare();
     if (given.start_coef.empty() && problem.silent()) return problem.describe();
 
@@ -68,7 +70,7 @@ FitResult Stepper::step(const Design& design, const FitProblem& given) {
     require_feasible(at, !given.start_coef.empty());
     state_->first = false;
     const Step taken = state_->solver->step(
-        objective, penalty, {problem.tolerance(), 1, problem.rows().sum_of_weights}, x, at);
+        objective, penalty, {problem.tolerance(), 1, problem.rows().sum_of_weights()}, x, at);
     objective.scatter(x, gamma);
 
     FitResult result = problem.describe();

@@ -110,6 +110,31 @@ private:
     std::vector<std::ptrdiff_t> indices_;
 };
 
+/// Every `stride`-th row of another design, which must outlive it, from row `from` on. Values stay
+/// where the base has them.
+class Thinned final : public Design {
+public:
+    Thinned(const Design& base, std::ptrdiff_t stride, std::ptrdiff_t from)
+        : base_(base), stride_(stride), from_(from) {}
+    [[nodiscard]] std::ptrdiff_t rows() const override {
+        return std::max<std::ptrdiff_t>(0, (base_.rows() - from_ + stride_ - 1) / stride_);
+    }
+    [[nodiscard]] std::ptrdiff_t cols() const override { return base_.cols(); }
+    [[nodiscard]] std::ptrdiff_t rows_per_block() const override { return base_.rows_per_block(); }
+    [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
+                                 Workspace::Frame& frame) const override;
+    [[nodiscard]] std::ptrdiff_t stride() const { return stride_; }
+    [[nodiscard]] std::ptrdiff_t from() const { return from_; }
+    /// Where a row of this one is in the base.
+    [[nodiscard]] std::ptrdiff_t base_row(std::ptrdiff_t row) const {
+        return from_ + row * stride_;
+    }
+
+private:
+    const Design& base_;
+    std::ptrdiff_t stride_, from_;
+};
+
 /// Writes all rows to a row-major float64 or float32 matrix.
 void materialise(const Design& design, double* out, const Execution& execution);
 void materialise(const Design& design, float* out, const Execution& execution);

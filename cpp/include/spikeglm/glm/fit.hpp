@@ -33,7 +33,9 @@ namespace spikeglm {
 
 struct FitOptions {
     LossSelector loss;  ///< its parameter is that of problems that do not bring their own
-    std::string_view solver = "Newton";
+    /// By name, or empty: chosen by cost. Then problems are solved as a batch on one curvature
+    /// that their secant pairs correct, and those that it cannot certify by Newton's method.
+    std::string_view solver = {};
     SolverSettings settings = {};
     double tolerance = 1e-8;   ///< distance to the optimum, in standard errors
     int max_iterations = 100;  ///< steps

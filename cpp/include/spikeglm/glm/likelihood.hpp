@@ -29,6 +29,9 @@ struct Sample {
     std::span<const double> offset = {};
 };
 
+/// With its canonical link a model's observed and expected curvature are the same function.
+[[nodiscard]] bool has_canonical_link(LossSelector selector);
+
 class Likelihood final : public Objective {
 public:
     Likelihood(const Design& design, const Sample& sample, LossSelector selector,
