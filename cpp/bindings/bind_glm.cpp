@@ -16,6 +16,7 @@ namespace {
 using OptionalVector = std::optional<Vector>;
 
 using Indices = py::array_t<std::ptrdiff_t, py::array::c_style | py::array::forcecast>;
+using ColumnMajor = py::array_t<double, py::array::f_style | py::array::forcecast>;
 using Mask = py::array_t<std::uint8_t, py::array::c_style | py::array::forcecast>;
 
 template <class T>
@@ -49,12 +50,14 @@ struct BoundProblem {
     OptionalVector start_coef;
     double start_intercept;
     double parameter;
+    OptionalVector own_weight;
 
     [[nodiscard]] FitProblem view(const OptionalVector& weight,
                                   const OptionalVector& offset) const {
-        FitProblem problem{{vector_view(y), vector_view(weight), vector_view(offset)},
-                           vector_view(quadratic),
-                           vector_view(absolute)};
+        FitProblem problem{
+            {vector_view(y), vector_view(own_weight ? own_weight : weight), vector_view(offset)},
+            vector_view(quadratic),
+            vector_view(absolute)};
         if (groups) problem.groups = groups->view();
         if (excluded) problem.excluded = span_of(*excluded);
         problem.start_coef = vector_view(start_coef);
@@ -70,9 +73,15 @@ std::vector<FitResult> fit_problems(const py::object& x, const std::vector<Bound
                                     const std::optional<Groups>& shared_groups,
                                     const std::string& solver,
                                     const std::map<std::string, double>& settings, double tolerance,
-                                    int max_iterations, bool intercept, int n_threads) {
+                                    int max_iterations, bool intercept, int n_threads,
+                                    const std::optional<py::function>& progress) {
     const std::shared_ptr<const Design> design = design_of(x);
     FitOptions options{select_loss(model, link), solver};
+    if (progress)
+        options.progress = [&](std::size_t done, std::size_t total) {
+            const py::gil_scoped_acquire acquire;
+            (*progress)(done, total);
+        };
     options.settings.insert(settings.begin(), settings.end());
     options.tolerance = tolerance;
     options.max_iterations = max_iterations;
@@ -153,6 +162,32 @@ py::array predict_mean(const py::object& x, const Vector& coef, double intercept
     return out;
 }
 
+/// Means (n_rows, n_models) of several models; of all rows, or of those listed.
+py::array predict_means(const py::object& x, const ColumnMajor& coef, const Vector& intercept,
+                        const OptionalVector& offset, const std::string& link,
+                        const std::optional<Indices>& rows, int n_threads) {
+    std::shared_ptr<const Design> design = design_of(x);
+    if (rows) {
+        const auto chosen = span_of(*rows);
+        design = std::make_shared<RowSubset>(design, std::vector(chosen.begin(), chosen.end()));
+    }
+    const int link_index = index_of<InverseLinks>(link, "inverse link");
+    const auto n_models = static_cast<py::ssize_t>(intercept.size());
+    if (n_models == 0 || coef.ndim() != 2 || coef.shape(1) != n_models)
+        throw std::invalid_argument("the coefficients need a column for each intercept.");
+    py::array_t<double, py::array::f_style> out(std::vector<py::ssize_t>{design->rows(), n_models});
+    double* data = out.mutable_data();
+    const std::span coefs(coef.data(), static_cast<std::size_t>(coef.size()));
+    const auto intercepts = vector_view(intercept);
+    const auto offsets = vector_view(offset);
+    const Execution execution = interruptible(n_threads);
+    {
+        const py::gil_scoped_release release;
+        predict_many(*design, coefs, intercepts, offsets, link_index, data, execution);
+    }
+    return out;
+}
+
 py::array quantity_per_row(const std::string& model, const std::string& quantity, const Vector& y,
                            const Vector& mu, double dispersion) {
     static const std::map<std::string, RowQuantity> known = {
@@ -222,21 +257,24 @@ void bind_glm(py::module_& m) {
     py::class_<BoundProblem>(m, "Problem")
         .def(py::init([](Vector y, OptionalVector quadratic, OptionalVector absolute,
                          std::optional<Groups> groups, std::optional<Mask> excluded,
-                         OptionalVector start_coef, double start_intercept, double parameter) {
+                         OptionalVector start_coef, double start_intercept, double parameter,
+                         OptionalVector weight) {
                  return BoundProblem{std::move(y),        std::move(quadratic),
                                      std::move(absolute), std::move(groups),
                                      std::move(excluded), std::move(start_coef),
-                                     start_intercept,     parameter};
+                                     start_intercept,     parameter,
+                                     std::move(weight)};
              }),
              py::arg("y"), py::kw_only(), py::arg("quadratic") = py::none(),
              py::arg("absolute") = py::none(), py::arg("groups") = py::none(),
              py::arg("excluded") = py::none(), py::arg("start_coef") = py::none(),
-             py::arg("start_intercept") = 0.0, py::arg("parameter") = 1.0);
+             py::arg("start_intercept") = 0.0, py::arg("parameter") = 1.0,
+             py::arg("weight") = py::none());
 
     m.def("fit", &fit_problems, py::arg("x"), py::arg("problems"), py::kw_only(), py::arg("model"),
           py::arg("link"), py::arg("weight"), py::arg("offset"), py::arg("shared_groups"),
           py::arg("solver"), py::arg("settings"), py::arg("tolerance"), py::arg("max_iterations"),
-          py::arg("intercept"), py::arg("n_threads"));
+          py::arg("intercept"), py::arg("n_threads"), py::arg("progress") = py::none());
     m.def("gradient_at_zero", &gradient_where_zero, py::arg("x"), py::arg("problem"), py::kw_only(),
           py::arg("model"), py::arg("link"), py::arg("weight"), py::arg("offset"),
           py::arg("intercept"), py::arg("n_threads"));
@@ -251,6 +289,8 @@ void bind_glm(py::module_& m) {
              py::arg("offset"));
     m.def("predict", &predict_mean, py::arg("x"), py::arg("coef"), py::arg("intercept"),
           py::arg("offset"), py::arg("link"), py::arg("n_threads"));
+    m.def("predict_many", &predict_means, py::arg("x"), py::arg("coef"), py::arg("intercept"),
+          py::arg("offset"), py::arg("link"), py::arg("rows"), py::arg("n_threads"));
     m.def("row_quantity", &quantity_per_row, py::arg("model"), py::arg("quantity"), py::arg("y"),
           py::arg("mu"), py::arg("dispersion"));
     m.def("row_terms", &loss_per_row, py::arg("model"), py::arg("link"), py::arg("y"),

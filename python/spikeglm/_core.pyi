@@ -122,6 +122,7 @@ class Problem:
         start_coef: _Vector | None = ...,
         start_intercept: float = ...,
         parameter: float = ...,
+        weight: _Vector | None = ...,
     ) -> None: ...
 
 def solvers() -> dict[str, dict[str, Any]]: ...
@@ -140,6 +141,7 @@ def fit(
     max_iterations: int,
     intercept: bool,
     n_threads: int,
+    progress: Callable[[int, int], None] | None = ...,
 ) -> list[FitResult]: ...
 def gradient_at_zero(
     x: NDArray[Any] | BoundDesign,
@@ -250,6 +252,15 @@ def predict(
     link: str,
     n_threads: int,
 ) -> _Vector: ...
+def predict_many(
+    x: NDArray[Any] | BoundDesign,
+    coef: NDArray[np.float64],
+    intercept: _Vector,
+    offset: _Vector | None,
+    link: str,
+    rows: NDArray[np.intp] | None,
+    n_threads: int,
+) -> NDArray[np.float64]: ...
 def row_quantity(
     model: str, quantity: str, y: _Vector, mu: _Vector, dispersion: float
 ) -> _Vector: ...

@@ -11,6 +11,7 @@ from . import _core
 from ._custom import Loss, fit_columns
 from ._features import Features, check_names, features_of, join_coef, keep_names, split_coef
 from ._links import resolve_link
+from ._paths import RegularizationPath, regularization_path
 from ._reports import CONVERGED
 from ._settings import FitSettings, Task, layout
 from ._stepping import OptimizerState
@@ -325,16 +326,18 @@ class BaseGLM(RegressorMixin, FitSettings):
             )
         link = self._link(resolve_model(self.observation_model))
         offset = per_sample(plain(offset), n_samples, "offset")
-        means = np.empty((n_samples, coef.shape[1]), features.dtype, order="F")
+        own = isinstance(link, InverseLink)
         with np.errstate(over="ignore"):  # of float32
-            for i, intercept in enumerate(self.intercept_):
-                column = np.ascontiguousarray(coef[:, i])
-                own = isinstance(link, InverseLink)
-                name = "identity" if own else link
-                values = _core.predict(
-                    features.matrix, column, float(intercept), offset, name, self._threads()
-                )
-                means[:, i] = link(values) if own else values
+            values = _core.predict_many(
+                features.matrix,
+                coef,
+                self.intercept_,
+                offset,
+                "identity" if own else link,
+                None,
+                self._threads(),
+            )
+            means = (link(values) if own else values).astype(features.dtype, copy=False)
         return means, features.axis
 
     def _score(
@@ -489,6 +492,89 @@ class BaseGLM(RegressorMixin, FitSettings):
             total += float(np.average(loss, weights=None if weight is None else weight[used]))
         facts = _core.observation_models().get(model.name, {"objective_factor": 1.0})
         return total * float(facts["objective_factor"])
+
+    def regularization_path(
+        self,
+        X: Any,
+        y: Any,
+        regularizer_strengths: ArrayLike | None = None,
+        n_strengths: int = 50,
+        *,
+        progress: bool = False,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> RegularizationPath:
+        """Fit at many strengths of the penalty at once; the model itself stays as it is.
+
+        All strengths share the passes over X, so that a path costs a few fits.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset :
+            As in `fit`.
+        regularizer_strengths : (n_strengths,)
+            Strengths in any order; where the model's `regularizer_strength` has one per
+            coefficient or group, factors of those. None: from the smallest strength at which all
+            coefficients are zero down to 1e-3 of it, evenly on a log axis; for Ridge from a
+            thousand times that down to 1e-6 of it.
+        n_strengths :
+            Length of that grid.
+        progress :
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        RegularizationPath
+            `strengths`, the largest first, `coef` (n_strengths, n_features), `intercept`, and
+            `converged`, `n_iter` and `kkt` of each fit; for a population with a last axis for the
+            neurons.
+
+        Raises
+        ------
+        ValueError
+            As `fit`, and for strengths that are no numbers or below zero.
+        NotImplementedError
+            Neurons share a group of the penalty; or the model or link is one of the user's own.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Says how many of the fits did not converge.
+
+        Examples
+        --------
+        >>> import numpy as np, spikeglm as nmo
+        >>> X = np.random.default_rng(0).normal(size=(100, 3))
+        >>> y = np.random.default_rng(1).poisson(np.exp(0.5 * X[:, 0]))
+        >>> path = nmo.glm.GLM(regularizer="Lasso").regularization_path(X, y, n_strengths=20)
+        >>> path.coef.shape, np.count_nonzero(path.coef[0])
+        ((20, 3), 0)
+        """
+        return regularization_path(
+            self,
+            X,
+            y,
+            regularizer_strengths,
+            n_strengths,
+            progress,
+            sample_weight,
+            offset,
+        )
+
+    def _largest_strength(
+        self,
+        X: Any,
+        y: Any,
+        regularizer: Regularizer,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+    ) -> float:
+        """Return the strength at which a grid of strengths begins."""
+        rows = {"sample_weight": sample_weight, "offset": offset}
+        if not regularizer.smooth:
+            return float(np.max(self.lambda_max(X, y, **rows)))
+        lasso = type(self)(**(self.get_params(deep=False) | {"regularizer": "Lasso"}))
+        return 1e3 * float(np.max(lasso.lambda_max(X, y, **rows)))
 
     def lambda_max(
         self,

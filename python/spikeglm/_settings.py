@@ -47,6 +47,7 @@ class Task:
         start: tuple[FloatArray | None, float],
         mask: NDArray[np.uint8] | None,
         groups: _core.Groups | None,
+        weight: FloatArray | None = None,
     ) -> _core.Problem:
         """Return the problem of neuron `i`."""
         if np.isinf(start[1]):  # of a neuron that was silent: no place to start from
@@ -60,6 +61,7 @@ class Task:
             start_coef=start[0],
             start_intercept=start[1],
             parameter=self.parameter,
+            weight=weight,
         )
 
 

@@ -36,6 +36,9 @@ class Regularizer(ABC, BaseEstimator):
     """
 
     smooth: ClassVar[bool] = True
+    default_strength: ClassVar[float | None] = 1.0
+    # Smallest strength of a grid as a share of the largest.
+    grid_ratio: ClassVar[float] = 1e-6
 
     def __init__(self, regularizer_strength: Any = None) -> None:
         self.regularizer_strength = regularizer_strength
@@ -78,6 +81,17 @@ class Regularizer(ABC, BaseEstimator):
         """Return strengths to be multiplied: one, or those per coefficient or group as they are."""
         return 1.0 if np.ndim(strength) == 0 and not isinstance(strength, Mapping) else strength
 
+    def times(self, unit: Any, factor: float) -> Any:
+        """Return what `unit_strength` returned, multiplied."""
+        if isinstance(unit, Mapping):
+            return {key: factor * np.asarray(part) for key, part in unit.items()}
+        return factor * np.asarray(unit) if np.ndim(unit) else factor * float(unit)
+
+    def times_each(self, unit: Any, factors: FloatArray) -> Any:
+        """Return what `unit_strength` returned for factors (n_features, n_neurons)."""
+        values = np.asarray(unit)
+        return factors * (values[:, None] if values.ndim == 1 else values)
+
     @abstractmethod
     def penalty(self, coef: ArrayLike, strength: Any = None) -> float:
         """Return the value that is added to the mean negative log-likelihood.
@@ -93,6 +107,8 @@ class UnRegularized(Regularizer):
     Where the data do not determine the coefficients, the fit returns the limit of Ridge as its
     strength falls to zero and warns.
     """
+
+    default_strength = None
 
     def terms(self, strength: Any, n_features: int, n_neurons: int) -> PenaltyTerms:
         """Return no terms: nothing is penalised."""
@@ -136,6 +152,7 @@ class Lasso(Regularizer):
     """
 
     smooth = False
+    grid_ratio = 1e-3
 
     def terms(self, strength: Any, n_features: int, n_neurons: int) -> PenaltyTerms:
         """Return absolute terms."""
@@ -158,6 +175,7 @@ class ElasticNet(Regularizer):
     """
 
     smooth = False
+    grid_ratio = 1e-3
 
     def terms(self, strength: Any, n_features: int, n_neurons: int) -> PenaltyTerms:
         """Return quadratic and absolute terms."""
@@ -179,6 +197,16 @@ class ElasticNet(Regularizer):
         """Return strengths to be multiplied, and the ratio as it is."""
         strength, ratio = self._split(strength)
         return super().unit_strength(strength), ratio
+
+    def times(self, unit: Any, factor: float) -> Any:
+        """Return what `unit_strength` returned, the strengths multiplied."""
+        strength, ratio = unit
+        return super().times(strength, factor), ratio
+
+    def times_each(self, unit: Any, factors: FloatArray) -> Any:
+        """Return what `unit_strength` returned, the strengths for each neuron."""
+        strength, ratio = unit
+        return super().times_each(strength, factors), ratio
 
     @staticmethod
     def _split(strength: Any) -> tuple[Any, Any]:
@@ -211,6 +239,7 @@ class GroupLasso(Regularizer):
     """
 
     smooth = False
+    grid_ratio = 1e-3
 
     def __init__(self, mask: Any = None, regularizer_strength: Any = None) -> None:
         super().__init__(regularizer_strength)
@@ -236,6 +265,13 @@ class GroupLasso(Regularizer):
         flat = columns.T.ravel()
         norms = [float(np.linalg.norm(flat[members])) for members in groups.members]
         return float(np.dot(groups.weights, norms))
+
+    def times_each(self, unit: Any, factors: FloatArray) -> Any:
+        """Raise: groups have one strength for all neurons."""
+        raise NotImplementedError(
+            "a PopulationGLM takes one strength per group, the same for all neurons; the fitted "
+            "neurons have strengths of their own. Save or fit them one by one."
+        )
 
     def _groups(self, strength: Any, n_features: int, n_neurons: int) -> MaskGroups:
         mask = default_mask(n_features) if self.mask is None else self.mask

@@ -192,8 +192,7 @@ RowBlock RowSubset::block(std::ptrdiff_t first, std::ptrdiff_t count,
     return {count, cols(), parts, head.n_parts};
 }
 
-RowBlock Thinned::block(std::ptrdiff_t first, std::ptrdiff_t count,
-                        Workspace::Frame& frame) const {
+RowBlock Thinned::block(std::ptrdiff_t first, std::ptrdiff_t count, Workspace::Frame& frame) const {
     if (count == 0) return base_.block(0, 0, frame);
     const RowBlock source = base_.block(base_row(first), (count - 1) * stride_ + 1, frame);
     const auto thin = [&](RowPart leaf) {

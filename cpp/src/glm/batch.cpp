@@ -17,7 +17,8 @@
 namespace spikeglm {
 namespace {
 
-/// With fewer columns Newton's method costs no more, nor with so few rows that none can be left out.
+/// With fewer columns Newton's method costs no more, nor with so few rows that none can be left
+/// out.
 constexpr std::ptrdiff_t least_columns = 16;
 /// A curvature comes from at least so many rows, and so many per coefficient.
 constexpr std::ptrdiff_t least_model_rows = 4096;
@@ -132,12 +133,12 @@ struct State {
     double tolerance = 0.0;
     double steered = std::numeric_limits<double>::infinity();    // lambda of the model
     double decrement = std::numeric_limits<double>::infinity();  // its bound
-    double rate = 1.0;                // of `steered` from step to step
-    int steps_on_curvature = 0;       // accepted
+    double rate = 1.0;                                           // of `steered` from step to step
+    int steps_on_curvature = 0;                                  // accepted
     int refreshments = 0;
     bool wants_curvature = false;
-    bool ends = false;                // the next evaluation is likely to be the last
-    std::vector<double> diagonal;     // of the curvature at x, or empty
+    bool ends = false;             // the next evaluation is likely to be the last
+    std::vector<double> diagonal;  // of the curvature at x, or empty
     double pearson = 0.0;
     Phase phase = Phase::searching;
     FitResult result;
@@ -172,8 +173,7 @@ private:
     void model_of(const State& state, Evaluation& model) const;
     void gather_curvature(const State& state, double factor, Evaluation& model) const;
     void scatter(State& state, std::span<const double> x) const;
-    [[nodiscard]] std::vector<double> gather(const State& state,
-                                             std::span<const double> all) const;
+    [[nodiscard]] std::vector<double> gather(const State& state, std::span<const double> all) const;
     [[nodiscard]] std::unique_ptr<Penalty> penalty_of(const State& state, double share) const;
     template <class F>
     void for_each_state(std::span<const std::size_t> states, const F& body);
@@ -230,7 +230,8 @@ bool Batch::choose() {
     for (std::size_t i = 0; i < problems_.size(); ++i) {
         const FitProblem& problem = problems_[i];
         const GroupsView& groups = problems_.front().groups;
-        if (rows_[i].moments().n_used >= needed && !std::isnan(problem.parameter) && same(problem.groups.begin, groups.begin) &&
+        if (rows_[i].moments().n_used >= needed && !std::isnan(problem.parameter) &&
+            same(problem.groups.begin, groups.begin) &&
             same(problem.groups.members, groups.members))
             chosen_.push_back(i);
     }
@@ -241,8 +242,8 @@ bool Batch::choose() {
 /// Groups of problems with the same rows, in coordinates that all share: those of the largest. A
 /// problem that has other constant columns is left out.
 void Batch::form_groups() {
-    const auto largest = *std::max_element(
-        chosen_.begin(), chosen_.end(), [&](std::size_t a, std::size_t b) {
+    const auto largest =
+        *std::max_element(chosen_.begin(), chosen_.end(), [&](std::size_t a, std::size_t b) {
             return rows_[a].moments().n_used < rows_[b].moments().n_used;
         });
     const GroupsView& columns = problems_.front().groups;
@@ -253,9 +254,8 @@ void Batch::form_groups() {
     used_.assign(at(design_.rows()), 0);
     for (const std::size_t i : chosen_) {
         const auto& selection = rows_[i].selection;
-        auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& known) {
-            return known.selection == selection;
-        });
+        auto group = std::find_if(groups_.begin(), groups_.end(),
+                                  [&](const Group& known) { return known.selection == selection; });
         if (group == groups_.end()) {
             const auto constant = [](double a, double b) { return (a == 0.0) == (b == 0.0); };
             const auto& sd = selection->moments.sd;
@@ -277,8 +277,7 @@ void Batch::form_groups() {
 void Batch::set_up(State& state) {
     const FitProblem& given = problems_[state.index];
     const Coordinates own = coordinates_->without(given.excluded);
-    state.problem =
-        std::make_unique<Problem>(design_, given, options_, rows_[state.index], &own);
+    state.problem = std::make_unique<Problem>(design_, given, options_, rows_[state.index], &own);
     const Problem& problem = *state.problem;
     Group& group = groups_[state.group];
     state.member = {problem.sample(), problem.loss(), &group.used_blocks};
@@ -294,8 +293,8 @@ void Batch::set_up(State& state) {
 std::unique_ptr<Penalty> Batch::penalty_of(const State& state, double share) const {
     std::vector<double> ridge = gather(state, state.problem->ridge_weights());
     for (double& weight : ridge) weight *= share;
-    return std::make_unique<GroupPenalty>(
-        std::move(ridge), state.problem->group_norms(share).restricted(state.free));
+    return std::make_unique<GroupPenalty>(std::move(ridge),
+                                          state.problem->group_norms(share).restricted(state.free));
 }
 
 /// The model rows decide where they show full rank; all rows where they do not.
@@ -326,8 +325,7 @@ bool Batch::start_alone(State& state, Group& group) {
         weight_of(*coarse_, group.selection->weight) / group.selection->sum_of_weights;
     if (!(share > 0.0)) return false;
     const std::unique_ptr<Penalty> penalty = penalty_of(state, share);
-    const double enough =
-        coarse_decrement * std::sqrt(static_cast<double>(state.free.size()));
+    const double enough = coarse_decrement * std::sqrt(static_cast<double>(state.free.size()));
     std::vector<double> x = gather(state, state.full);
     BatchPass::ModelEvaluation here;
     Evaluation model;
@@ -568,8 +566,8 @@ void Batch::evaluate(std::span<const std::size_t> states, bool first) {
         State& state = states_[i];
         if (!first) scatter(state, state.trial);
         const Group& group = groups_[state.group];
-        requests.push_back({&state.member, state.full, group.model_rows,
-                            group.model_weights.data(), !first && state.ends});
+        requests.push_back({&state.member, state.full, group.model_rows, group.model_weights.data(),
+                            !first && state.ends});
     }
     pass_->evaluate(requests, first ? Curvature::expected : Curvature::observed);
     for (std::size_t k = 0; k < states.size(); ++k) {
@@ -677,6 +675,8 @@ void Batch::search() {
         for (const std::size_t i : slow_ones) refresh(states_[i]);
         for_each_state(slow_ones, [&](State& state) { plan(state); });
         states = in_phase(Phase::searching);
+        if (options_.progress)
+            options_.progress(in_phase(Phase::certified).size(), problems_.size());
         if (!states.empty()) evaluate(states, false);
     }
 }
@@ -692,8 +692,7 @@ void Batch::finish() {
             scatter(states_[i], states_[i].x);
             if (!states_[i].diagonal.empty()) continue;
             undiagnosed.push_back(i);
-            requests.push_back(
-                {&states_[i].member, states_[i].full, &*coarse_, nullptr, true});
+            requests.push_back({&states_[i].member, states_[i].full, &*coarse_, nullptr, true});
         }
         if (!requests.empty()) pass_->evaluate(requests, Curvature::observed);
         for (std::size_t k = 0; k < requests.size(); ++k) {
@@ -705,17 +704,16 @@ void Batch::finish() {
             State& state = states_[i];
             const Problem& problem = *state.problem;
             FitResult& result = state.result;
-            result.rank = groups_[state.group].rank.dependent.empty()
-                              ? static_cast<std::ptrdiff_t>(state.free.size())
-                              : static_cast<std::ptrdiff_t>(
-                                    groups_[state.group].rank.independent.size());
+            result.rank =
+                groups_[state.group].rank.dependent.empty()
+                    ? static_cast<std::ptrdiff_t>(state.free.size())
+                    : static_cast<std::ptrdiff_t>(groups_[state.group].rank.independent.size());
             if (problem.estimates_dispersion()) {
                 const double dof =
                     problem.rows().sum_of_weights() - static_cast<double>(result.rank);
-                result.dispersion = dof > 0.0 ? state.pearson / dof
-                                              : std::numeric_limits<double>::quiet_NaN();
-                const double needed =
-                    margin() * problem.tolerance() * std::sqrt(result.dispersion);
+                result.dispersion =
+                    dof > 0.0 ? state.pearson / dof : std::numeric_limits<double>::quiet_NaN();
+                const double needed = margin() * problem.tolerance() * std::sqrt(result.dispersion);
                 if (state.decrement > needed) {
                     state.tolerance = needed;
                     state.phase = Phase::searching;
@@ -731,8 +729,8 @@ void Batch::finish() {
             state.penalty->add_curvature(unit);
             result.kkt = 0.0;
             for (std::size_t j = 0; j < gradient.size(); ++j) {
-                const double h = state.diagonal[at(state.free[j])] +
-                                 unit[j * (state.free.size() + 1)];
+                const double h =
+                    state.diagonal[at(state.free[j])] + unit[j * (state.free.size() + 1)];
                 if (h > 0.0)
                     result.kkt = std::max(result.kkt, std::abs(gradient[j]) / std::sqrt(h));
             }
@@ -761,8 +759,8 @@ std::vector<BatchOutcome> Batch::solve() {
     const auto per_group = static_cast<std::ptrdiff_t>(states_.size() / groups_.size());
     const std::ptrdiff_t by_rows =
         design_.rows() / std::max(least_model_rows, model_rows_per_column * p);
-    const auto by_cost = static_cast<std::ptrdiff_t>(std::ceil(
-        static_cast<double>(p) / (columns_per_pass() * static_cast<double>(per_group))));
+    const auto by_cost = static_cast<std::ptrdiff_t>(
+        std::ceil(static_cast<double>(p) / (columns_per_pass() * static_cast<double>(per_group))));
     const auto stride_of = [&](std::ptrdiff_t wanted) {
         const std::ptrdiff_t stride =
             std::clamp<std::ptrdiff_t>(std::min(by_rows, wanted), 1, largest_stride);
@@ -785,9 +783,8 @@ std::vector<BatchOutcome> Batch::solve() {
     for_each_state(all, [&](State& state) { set_up(state); });
 
     for (Group& group : groups_) {
-        std::erase_if(group.states, [&](std::size_t i) {
-            return states_[i].phase != Phase::searching;
-        });
+        std::erase_if(group.states,
+                      [&](std::size_t i) { return states_[i].phase != Phase::searching; });
         if (group.states.empty()) continue;
         State& first = states_[group.states.front()];
         bool started = false;
@@ -801,8 +798,7 @@ std::vector<BatchOutcome> Batch::solve() {
             if (!started) first.full = start;
         }
         if (!started) start_group(group);
-        group.total =
-            std::accumulate(group.model_weights.begin(), group.model_weights.end(), 0.0);
+        group.total = std::accumulate(group.model_weights.begin(), group.model_weights.end(), 0.0);
         determine_rank(group);
         // Where not all is determined, a penalty that shows beside the data must do it.
         for (const std::size_t i : group.states) {

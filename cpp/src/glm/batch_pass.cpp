@@ -72,8 +72,8 @@ std::vector<std::uint8_t> BatchPass::used_blocks(std::span<const std::uint8_t> u
     const std::ptrdiff_t step = design_.rows_per_block();
     std::vector<std::uint8_t> used(at((design_.rows() + step - 1) / step), 0);
     for (std::size_t b = 0; b < used.size(); ++b) {
-        const auto rows = used_rows.subspan(
-            b * at(step), std::min(at(step), used_rows.size() - b * at(step)));
+        const auto rows =
+            used_rows.subspan(b * at(step), std::min(at(step), used_rows.size() - b * at(step)));
         used[b] = std::any_of(rows.begin(), rows.end(), [](std::uint8_t row) { return row != 0; });
     }
     return used;
@@ -194,18 +194,17 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
                             to[r] = values[begin + r * stride];
                         return to;
                     };
-                    own[0] += kernels().row_terms(member.loss,
-                                                  stride == 1 ? kind : Curvature::none, count, y,
-                                                  eta + column, weight, d1 + column, d2);
+                    own[0] += kernels().row_terms(member.loss, stride == 1 ? kind : Curvature::none,
+                                                  count, y, eta + column, weight, d1 + column, d2);
                     own[1] += sum_of(d1 + column, count);
                     if (stride > 1 && n_model > 0)
                         kernels().row_terms(member.loss, kind, n_model, gather(y, thin),
                                             gather(eta + column, thin + count),
-                                            gather(weight, thin + 2 * count), thin + 3 * count,
-                                            d2);
+                                            gather(weight, thin + 2 * count), thin + 3 * count, d2);
                     own[2] += sum_of(d2, n_model);
                     if (requests[k].model_weights == nullptr) continue;
-                    const double* weights = requests[k].model_weights + (first + begin - from_row) / stride;
+                    const double* weights =
+                        requests[k].model_weights + (first + begin - from_row) / stride;
                     double& least = weakest[at(lane)][k];
                     for (std::ptrdiff_t r = 0; r < n_model; ++r)
                         if (weights[r] > 0.0 && d2[r] < least * weights[r])
@@ -230,8 +229,8 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
                 const double* y = member.sample.y.data() + first;
                 const double* weight = from(member.sample.weight, first);
                 const double* own_eta = eta + static_cast<std::ptrdiff_t>(k) * count;
-                kernels().row_terms(member.loss, Curvature::observed, count, y, own_eta, weight,
-                                    d2, own);
+                kernels().row_terms(member.loss, Curvature::observed, count, y, own_eta, weight, d2,
+                                    own);
                 diagnosis[i] += sum_of(own, count);
                 sums[4 * k + 3] += pearson_of(member.loss, count, y, own_eta, weight, d2);
             }
@@ -258,14 +257,15 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
     }
     for (std::size_t i = 0; i < diagnosed.size(); ++i) {
         const double total = sums[at(first_diagnosis) + i];
-        const double* cross = sums + first_diagnosis + n_diagnosed + static_cast<std::ptrdiff_t>(i) * p;
+        const double* cross =
+            sums + first_diagnosis + n_diagnosed + static_cast<std::ptrdiff_t>(i) * p;
         const double* squares = cross + n_diagnosed * p;
         std::vector<double>& diagonal = requests[diagnosed[i]].diagonal;
         diagonal.clear();
         for (std::size_t j = 0; j < at(p); ++j)
-            diagonal.push_back((squares[j] - 2.0 * location_[j] * cross[j] +
-                                location_[j] * location_[j] * total) /
-                               spread_[j] / spread_[j]);
+            diagonal.push_back(
+                (squares[j] - 2.0 * location_[j] * cross[j] + location_[j] * location_[j] * total) /
+                spread_[j] / spread_[j]);
         diagonal.push_back(total);
     }
 }
@@ -284,31 +284,32 @@ BatchPass::ModelEvaluation BatchPass::evaluate_model(const Thinned& rows, const 
     const std::ptrdiff_t lane_size = 3 + kernels().products_size(parts, 2);
     const RowPlan plan = RowPlan::make(rows.rows(), lane_size, rows.rows_per_block());
     Lanes lanes = make_lanes(plan, lane_size);
-    for_each_block(
-        plan, execution_,
-        [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
-            Workspace::Frame& frame) {
-            const RowBlock x = rows.block(first, count, frame);
-            const auto gather = [&](std::span<const double> values) -> double* {
-                if (values.empty()) return nullptr;
-                double* own = frame.take(count);
-                for (std::ptrdiff_t r = 0; r < count; ++r) own[r] = values[at(rows.base_row(first + r))];
-                return own;
-            };
-            double* eta = frame.take(count);
-            double* d = frame.take(2 * count);
-            const double* offset = gather(member.sample.offset);
-            for (std::ptrdiff_t r = 0; r < count; ++r)
-                eta[r] = predictors.intercept[0] + (offset == nullptr ? 0.0 : offset[r]);
-            kernels().matvec(x, predictors.beta.data(), p, 1, eta, count);
-            double* sums = lanes[at(lane)].data();
-            sums[0] += kernels().row_terms(member.loss, kind, count, gather(member.sample.y), eta,
-                                           gather(member.sample.weight), d, d + count);
-            sums[1] += sum_of(d, count);
-            sums[2] += sum_of(d + count, count);
-            std::copy_n(d + count, count, result.d2.data() + first);
-            kernels().add_products(x, d, count, 2, sums + 3, frame.take(count * p));
-        });
+    for_each_block(plan, execution_,
+                   [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
+                       Workspace::Frame& frame) {
+                       const RowBlock x = rows.block(first, count, frame);
+                       const auto gather = [&](std::span<const double> values) -> double* {
+                           if (values.empty()) return nullptr;
+                           double* own = frame.take(count);
+                           for (std::ptrdiff_t r = 0; r < count; ++r)
+                               own[r] = values[at(rows.base_row(first + r))];
+                           return own;
+                       };
+                       double* eta = frame.take(count);
+                       double* d = frame.take(2 * count);
+                       const double* offset = gather(member.sample.offset);
+                       for (std::ptrdiff_t r = 0; r < count; ++r)
+                           eta[r] = predictors.intercept[0] + (offset == nullptr ? 0.0 : offset[r]);
+                       kernels().matvec(x, predictors.beta.data(), p, 1, eta, count);
+                       double* sums = lanes[at(lane)].data();
+                       sums[0] +=
+                           kernels().row_terms(member.loss, kind, count, gather(member.sample.y),
+                                               eta, gather(member.sample.weight), d, d + count);
+                       sums[1] += sum_of(d, count);
+                       sums[2] += sum_of(d + count, count);
+                       std::copy_n(d + count, count, result.d2.data() + first);
+                       kernels().add_products(x, d, count, 2, sums + 3, frame.take(count * p));
+                   });
     add_lanes(lanes);
     const double* sums = lanes.front().data();
     std::vector<double> collected(at(2 * p + p * p));

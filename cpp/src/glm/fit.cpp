@@ -161,7 +161,8 @@ SolveResult Fit::run(const Penalty& penalty, double tolerance, int max_iteration
                      std::vector<double>& gamma, Evaluation& at) const {
     const std::unique_ptr<Solver> solver = make_solver(options_.solver, options_.settings);
     return minimise_within(problem_.likelihood(), penalty, *solver, free_,
-                           {tolerance, max_iterations, problem_.rows().sum_of_weights()}, gamma, at);
+                           {tolerance, max_iterations, problem_.rows().sum_of_weights()}, gamma,
+                           at);
 }
 
 /// To the tolerance in standard errors. With dispersion phi a standard error is sqrt(phi) times
@@ -322,7 +323,8 @@ FitResult Fit::solve(std::ptrdiff_t rank_below) {
     problem_.likelihood().evaluate(gamma, Curvature::expected, at);
     const bool given = !given_.start_coef.empty();
     if (!given) require_feasible(at, false);
-    if (!std::isfinite(at.value)) at.curvature = problem_.likelihood().gram(problem_.rows().weight());
+    if (!std::isfinite(at.value))
+        at.curvature = problem_.likelihood().gram(problem_.rows().weight());
     choose_coordinates(at, result);
     if (result.rank >= rank_below) return result;
     null_trace_ = trace_of_free(at.curvature);
@@ -380,18 +382,28 @@ std::vector<FitResult> fit(const Design& design, std::span<const FitProblem> pro
     for (const FitProblem& problem : problems) rows.push_back(selector.select(problem.sample));
     std::vector<BatchOutcome> outcomes(problems.size());
     if (options.solver.empty()) outcomes = fit_batch(design, problems, options, rows);
+    auto left = static_cast<std::size_t>(std::count_if(
+        outcomes.begin(), outcomes.end(), [](const BatchOutcome& o) { return !o.result; }));
     for (std::size_t i = 0; i < problems.size(); ++i) {
         BatchOutcome& outcome = outcomes[i];
         // Those that the others' curvature does not suit are tried with one of their own.
-        if (options.solver.empty() && problems.size() > 1 && !outcome.result && outcome.coef.empty())
-            outcome = fit_batch(design, problems.subspan(i, 1), options, std::span(rows).subspan(i, 1))
-                          .front();
+        const bool failed = !outcome.result;
+        if (options.solver.empty() && problems.size() > 1 && failed && outcome.coef.empty()) {
+            FitOptions alone = options;
+            alone.progress = {};
+            outcome =
+                fit_batch(design, problems.subspan(i, 1), alone, std::span(rows).subspan(i, 1))
+                    .front();
+        }
         if (outcome.result) {
             results.push_back(std::move(*outcome.result));
+            if (failed && options.progress)
+                options.progress(problems.size() - --left, problems.size());
             continue;
         }
         FitProblem problem = problems[i];
         FitOptions own = options;
+        own.progress = {};
         if (options.solver.empty()) own.solver = exact_solver(problem);
         if (!outcome.coef.empty()) {
             problem.start_coef = outcome.coef;
@@ -400,6 +412,7 @@ std::vector<FitResult> fit(const Design& design, std::span<const FitProblem> pro
         own.max_iterations = std::max(0, options.max_iterations - outcome.n_iterations);
         results.push_back(Fit(design, problem, own, rows[i]).solve());
         results.back().n_iterations += outcome.n_iterations;
+        if (options.progress) options.progress(problems.size() - --left, problems.size());
     }
     return results;
 }

@@ -13,10 +13,17 @@ namespace spikeglm {
 
 void predict(const Design& design, std::span<const double> coef, double intercept,
              std::span<const double> offset, int link, double* mu, const Execution& execution) {
-    if (static_cast<std::ptrdiff_t>(coef.size()) != design.cols())
+    predict_many(design, coef, std::span(&intercept, 1), offset, link, mu, execution);
+}
+
+void predict_many(const Design& design, std::span<const double> coef,
+                  std::span<const double> intercepts, std::span<const double> offset, int link,
+                  double* mu, const Execution& execution) {
+    const auto n_models = static_cast<std::ptrdiff_t>(intercepts.size());
+    if (static_cast<std::ptrdiff_t>(coef.size()) != design.cols() * n_models)
         throw std::invalid_argument("X has " + std::to_string(design.cols()) +
                                     " columns, the model was fitted with " +
-                                    std::to_string(coef.size()) + ".");
+                                    std::to_string(coef.size() / intercepts.size()) + ".");
     if (!offset.empty() && static_cast<std::ptrdiff_t>(offset.size()) != design.rows())
         throw std::invalid_argument("offset has " + std::to_string(offset.size()) +
                                     " values, X has " + std::to_string(design.rows()) + " rows.");
@@ -24,15 +31,20 @@ void predict(const Design& design, std::span<const double> coef, double intercep
         RowPlan::make(design.rows(), 1), execution,
         [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t count, Workspace::Frame& frame) {
             const RowBlock x = design.block(first, count, frame);
-            double* eta = frame.take(count);
-            for (std::ptrdiff_t r = 0; r < count; ++r)
-                eta[r] = intercept +
-                         (offset.empty() ? 0.0 : offset[static_cast<std::size_t>(first + r)]);
-            kernels().matvec(x, coef.data(), x.cols, 1, eta, count);
+            double* eta = frame.take(count * n_models);
+            for (std::ptrdiff_t m = 0; m < n_models; ++m)
+                for (std::ptrdiff_t r = 0; r < count; ++r)
+                    eta[r + m * count] =
+                        intercepts[static_cast<std::size_t>(m)] +
+                        (offset.empty() ? 0.0 : offset[static_cast<std::size_t>(first + r)]);
+            kernels().matvec(x, coef.data(), x.cols, n_models, eta, count);
             // An infinity in X shows in eta as an infinity or a NaN; finite eta need no look.
-            for (std::ptrdiff_t r = 0; r < count; ++r)
-                if (!std::isfinite(eta[r])) refuse_infinities(x, r, first);
-            kernels().inverse_link(link, count, eta, mu + first);
+            for (std::ptrdiff_t m = 0; m < n_models; ++m) {
+                for (std::ptrdiff_t r = 0; r < count; ++r)
+                    if (!std::isfinite(eta[r + m * count])) refuse_infinities(x, r, first);
+                kernels().inverse_link(link, count, eta + m * count,
+                                       mu + first + m * design.rows());
+            }
         });
 }
 

@@ -14,6 +14,7 @@
 /// coefficients.
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <span>
@@ -41,6 +42,8 @@ struct FitOptions {
     int max_iterations = 100;  ///< steps
     bool intercept = true;
     Execution execution = {};
+    /// Told after each pass, on the calling thread, how many problems are solved.
+    std::function<void(std::size_t done, std::size_t total)> progress = {};
 };
 
 /// Disjoint sets of columns: group g has the members begin[g] .. begin[g + 1].
@@ -128,6 +131,12 @@ private:
 /// std::invalid_argument with row and column of an infinity in X.
 void predict(const Design& design, std::span<const double> coef, double intercept,
              std::span<const double> offset, int link, double* mu, const Execution& execution);
+
+/// The same for several models in one pass: coefficients (cols x models) and means (rows x models),
+/// both column by column.
+void predict_many(const Design& design, std::span<const double> coef,
+                  std::span<const double> intercepts, std::span<const double> offset, int link,
+                  double* mu, const Execution& execution);
 
 enum class RowQuantity { log_likelihood, deviance, pearson_residual };
 

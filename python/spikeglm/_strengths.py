@@ -1,0 +1,113 @@
+"""Fits at many strengths and on many choices of rows, as one batch of the core."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from ._features import Features
+from ._settings import Task
+from ._validation import FloatArray
+from .regularizer import PenaltyTerms, Regularizer
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class StrengthProblems:
+    """The problems of each strength and neuron, for fits that do not join neurons."""
+
+    estimator: Any
+    features: Features
+    columns: list[FloatArray]
+    task: Task
+    terms: list[PenaltyTerms]  # of each strength
+    mask: NDArray[np.uint8] | None
+
+    @classmethod
+    def of(
+        cls,
+        estimator: Any,
+        features: Features,
+        columns: list[FloatArray],
+        task: Task,
+        regularizer: Regularizer,
+        unit: Any,
+        strengths: FloatArray,
+    ) -> "StrengthProblems":
+        """Prepare them; `unit` is what each of the strengths multiplies."""
+        task.require_core("a fit at many strengths")
+        terms = [
+            regularizer.terms(regularizer.times(unit, float(s)), features.shape[1], len(columns))
+            for s in strengths
+        ]
+        for term in terms:
+            if term.groups is not None and any(len(n) > 1 for n, _ in term.groups.batches()):
+                raise NotImplementedError(
+                    "fits at many strengths need penalties that do not join neurons; fit "
+                    "PopulationGLM at each strength instead."
+                )
+        mask = estimator._mask(features, len(columns))
+        return cls(estimator, features, columns, task, terms, mask)
+
+    def problem(self, strength: int, neuron: int, weight: FloatArray | None) -> _core.Problem:
+        """Return the problem of the strength and neuron with these numbers."""
+        terms = self.terms[strength]
+        groups = None
+        if terms.groups is not None:
+            own = {neurons[0]: members for neurons, members in terms.groups.batches()}[neuron]
+            groups = terms.groups.of_batch([neuron], own) if own else None
+        task = Task(
+            terms,
+            self.task.parameter,
+            self.task.arguments,
+            self.task.rows,
+            self.task.max_iterations,
+        )
+        return task.problem(
+            self.columns[neuron], neuron, (None, 0.0), self.mask, groups, weight=weight
+        )
+
+    def fit(
+        self, problems: list[_core.Problem], progress: Progress | None = None
+    ) -> list[_core.FitResult]:
+        """Fit problems that `problem` has made."""
+        arguments = self.task.arguments
+        if self.estimator.solver_name is None:
+            arguments = arguments | {"solver": ""}  # chosen by cost
+        return _core.fit(
+            self.features.matrix,
+            problems,
+            **arguments,
+            **self.task.rows,
+            max_iterations=self.task.max_iterations,
+            shared_groups=None,
+            progress=progress,
+        )
+
+
+def strength_grid(largest: float, n_strengths: int, ratio: float) -> FloatArray:
+    """Return strengths from the largest down to its `ratio`, evenly spaced on a log axis."""
+    if not largest > 0.0:
+        raise ValueError(
+            "y does not depend on any column of X, so that no strength is the largest of interest; "
+            "pass `regularizer_strengths`."
+        )
+    return largest * np.geomspace(1.0, ratio, n_strengths)
+
+
+class ProgressBar:
+    """A line on stderr that shows how many of the fits are done."""
+
+    width = 40
+
+    def __call__(self, done: int, total: int) -> None:
+        """Draw it; the line ends with the last fit."""
+        filled = self.width * done // max(total, 1)
+        end = "\n" if done == total else ""
+        sys.stderr.write(f"\r[{'#' * filled:<{self.width}}] {done}/{total} fits{end}")
+        sys.stderr.flush()
