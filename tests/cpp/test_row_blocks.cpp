@@ -1,6 +1,7 @@
 // Kernels on blocks of dense and sparse parts against plain loops.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <random>
 #include <utility>
 
@@ -152,6 +153,9 @@ const std::vector<std::vector<Shape>> shapes = {
     {{4, 1, 1, 3}},
     {{6, 2, 2, 20}},
     {{6, 4, 3, 5}, {4}},
+    {{3}, {5}},
+    {{13}, {2}, {9}},
+    {{13}, {9, 1, 4}, {2}, {6, 4, 2, 5}, {9}},
     {{5}, {6, 4, 4, 5}, {9, 1, 4}},
     {{9, 4, 1}, {5, 3, 4, 5}, {4, 2, 3, 4}, {3}},
 };
@@ -236,6 +240,59 @@ TEST("sums of products, added up over blocks, have every pair of columns once") 
                 }
         }
     });
+}
+
+TEST("products of dense columns are exact to rounding for all sizes and strides") {
+    for (const Index rows : {0, 1, 63, 64, 65, 200, 1024})
+        for (const Index cols : {1,  2,  3,  4,  5,  7,  8,  9,  11, 12, 13, 15,  16, 17,
+                                 20, 23, 24, 25, 31, 32, 33, 47, 48, 49, 50, 100, 131})
+            for (const Index gap : {0, 5}) {
+                check::context() = std::to_string(rows) + " x " + std::to_string(cols) + ", gap " +
+                                   std::to_string(gap);
+                const Index stride = cols + gap;
+                // Exactly what the rows take: a sanitizer sees every read beyond.
+                const Vector data = random_vector(rows == 0 ? 0 : (rows - 1) * stride + cols);
+                const Vector d = random_vector(2 * rows + 1);  // weights of both signs
+                // The sums, as they are collected, and those of the magnitudes.
+                Vector expected(at(cols * (2 + cols)), 0.0);
+                Vector scale = expected;
+                const auto add = [&](Index i, double term) {
+                    expected[at(i)] += term;
+                    scale[at(i)] += std::abs(term);
+                };
+                for (Index r = 0; r < rows; ++r) {
+                    const double* x = data.data() + r * stride;
+                    const double w = d[at(r + rows + 1)];
+                    for (Index j = 0; j < cols; ++j) {
+                        add(j, d[at(r)] * x[j]);
+                        add(cols + j, w * x[j]);
+                        for (Index i = j; i < cols; ++i) add(i + (2 + j) * cols, w * x[i] * x[j]);
+                    }
+                }
+                // One dense part, and the same columns as two.
+                const Index first = cols / 2;
+                const double* later = data.data() + (rows == 0 ? 0 : first);
+                const RowPart one = RowPart::dense(data.data(), cols, stride);
+                const std::array<RowPart, 2> two = {
+                    RowPart::dense(data.data(), first, stride),
+                    RowPart::dense(later, cols - first, stride, first)};
+                for (const RowBlock& block :
+                     {RowBlock{rows, cols, &one, 1}, RowBlock{rows, cols, two.data(), 2}}) {
+                    Vector scratch(at(rows * cols));
+                    Vector sums(at(kernels().products_size(block, 2)), 0.0);
+                    Vector found(expected.size());
+                    kernels().add_products(block, d.data(), rows + 1, 2, sums.data(),
+                                           scratch.data());
+                    kernels().collect_products(block, 2, sums.data(), found.data());
+                    for (Index j = 0; j < 2 + cols; ++j)
+                        for (Index i = std::max<Index>(j - 2, 0); i < cols; ++i) {
+                            double sum = found[at(i + j * cols)];
+                            if (j >= 2 && i > j - 2) sum += found[at(j - 2 + (2 + i) * cols)];
+                            CHECK(std::abs(sum - expected[at(i + j * cols)]) <=
+                                  1e-13 * scale[at(i + j * cols)]);
+                        }
+                }
+            }
 }
 
 TEST("moments of cells are those of the rows in use") {
