@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from . import _core
+from . import _core, _facts
 from ._callbacks import CallbackSupport
 from ._validation import FloatArray, is_whole, whole_number
 from .exceptions import NotFittedError
@@ -135,7 +135,7 @@ class FitSettings(BaseEstimator, CallbackSupport):
         """Return name, settings, tolerance and largest number of steps of the solver."""
         name = regularizer.default_solver if self.solver_name is None else self.solver_name
         regularizer.check_solver(name)
-        facts = _core.solvers()[name]
+        facts = _facts.solvers()[name]
         if not isinstance(self.solver_kwargs, Mapping | None):
             raise TypeError(f"`solver_kwargs` must be a dict, got {self.solver_kwargs!r}.")
         given = dict(self.solver_kwargs or {})

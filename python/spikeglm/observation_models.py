@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from . import _core
+from . import _core, _facts
 from ._links import resolve_link
 from ._random import random_generator
 from ._validation import per_sample, real_number
@@ -89,7 +89,7 @@ class Observations(ABC, BaseEstimator):
         generator = random_generator(key)
         rate = np.asarray(predicted_rate, dtype=np.float64)
         missing = np.isnan(rate)
-        facts = _core.observation_models()[self.name]
+        facts = _facts.observation_models()[self.name]
         inside = ~missing & np.isfinite(rate)
         if facts["mean_must_be_positive"]:
             inside &= rate >= 0.0
@@ -217,7 +217,7 @@ class Observations(ABC, BaseEstimator):
 
         sum((y - mu)^2 / V(mu)) / dof_resid; McCullagh & Nelder (1989), eq. 4.23 and section 8.3.6.
         """
-        if not _core.observation_models()[self.name]["estimates_dispersion"]:
+        if not _facts.observation_models()[self.name]["estimates_dispersion"]:
             return float(self._scale(None))
         if not dof_resid > 0:
             raise ValueError(
@@ -236,7 +236,7 @@ class Observations(ABC, BaseEstimator):
         parameter: float,
     ) -> float:
         """Return the dispersion of a fit: Pearson's estimate, the parameter, or 1."""
-        facts = _core.observation_models()[self.name]
+        facts = _facts.observation_models()[self.name]
         if not facts["estimates_dispersion"]:
             return parameter if facts["has_parameter"] else 1.0
         if not dof_resid > 0:
@@ -245,7 +245,7 @@ class Observations(ABC, BaseEstimator):
         return float(np.dot(weight, residuals**2) / dof_resid)
 
     def _has_parameter(self) -> bool:
-        return bool(_core.observation_models()[self.name]["has_parameter"])
+        return bool(_facts.observation_models()[self.name]["has_parameter"])
 
     def _quantity(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-from . import _core
+from . import _facts
 from ._groups import MaskGroups, default_mask, groups_of_mask
 from ._validation import FloatArray, warn
 from .exceptions import SpikeglmWarning
@@ -46,7 +46,7 @@ class Regularizer(ABC, BaseEstimator):
     @property
     def allowed_solvers(self) -> tuple[str, ...]:
         """Names of the solvers that can minimise an objective with this penalty."""
-        known = _core.solvers()
+        known = _facts.solvers()
         return tuple(
             name for name, facts in known.items() if self.smooth or facts["handles_groups"]
         )

@@ -37,9 +37,10 @@ void predict_many(const Design& design, std::span<const double> coef,
                     eta[r + m * count] =
                         intercepts[static_cast<std::size_t>(m)] +
                         (offset.empty() ? 0.0 : offset[static_cast<std::size_t>(first + r)]);
-            kernels().matvec(x, coef.data(), x.cols, n_models, eta, count);
             // An infinity in X shows in eta as an infinity or a NaN; finite eta need no look.
             for (std::ptrdiff_t m = 0; m < n_models; ++m) {
+                // One at a time: a model predicts the same bits whatever others there are.
+                kernels().matvec(x, coef.data() + m * x.cols, x.cols, 1, eta + m * count, count);
                 for (std::ptrdiff_t r = 0; r < count; ++r)
                     if (!std::isfinite(eta[r + m * count])) refuse_infinities(x, r, first);
                 kernels().inverse_link(link, count, eta + m * count,
