@@ -192,6 +192,33 @@ RowBlock RowSubset::block(std::ptrdiff_t first, std::ptrdiff_t count,
     return {count, cols(), parts, head.n_parts};
 }
 
+RowBlock ColumnSubset::block(std::ptrdiff_t first, std::ptrdiff_t count,
+                             Workspace::Frame& frame) const {
+    double* chosen = frame.take(count * cols());
+    Workspace::Frame inner(frame.workspace());
+    const RowBlock source = base_.block(first, count, inner);
+    auto column = columns_.begin();
+    for (std::ptrdiff_t i = 0; i < source.n_parts; ++i) {
+        const RowPart& part = source.parts[i];
+        const auto end = std::lower_bound(column, columns_.end(), part.first_col + part.cols);
+        if (column == end) continue;
+        const double* values = part.values;
+        std::ptrdiff_t stride = part.stride;
+        if (part.sparse()) {
+            double* all = inner.take(count * part.cols);
+            expand(part, count, all, part.cols);
+            values = all;
+            stride = part.cols;
+        }
+        double* out = chosen + (column - columns_.begin());
+        for (std::ptrdiff_t r = 0; r < count; ++r)
+            for (auto c = column; c != end; ++c)
+                out[r * cols() + (c - column)] = values[r * stride + *c - part.first_col];
+        column = end;
+    }
+    return dense_block(chosen, count, cols(), cols(), frame);
+}
+
 RowBlock Thinned::block(std::ptrdiff_t first, std::ptrdiff_t count, Workspace::Frame& frame) const {
     if (count == 0) return base_.block(0, 0, frame);
     const RowBlock source = base_.block(base_row(first), (count - 1) * stride_ + 1, frame);

@@ -10,6 +10,7 @@
 
 #include "batch.hpp"
 #include "problem.hpp"
+#include "screening.hpp"
 #include "separation.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/glm/observation/all.hpp"
@@ -373,13 +374,12 @@ std::string_view default_link(std::string_view model) {
     return name;
 }
 
-std::vector<FitResult> fit(const Design& design, std::span<const FitProblem> problems,
-                           const FitOptions& options) {
+namespace {
+
+std::vector<FitResult> fit_directly(const Design& design, std::span<const FitProblem> problems,
+                                    const FitOptions& options, std::span<const Rows> rows) {
     std::vector<FitResult> results;
     results.reserve(problems.size());
-    RowSelector selector(design, options);
-    std::vector<Rows> rows;
-    for (const FitProblem& problem : problems) rows.push_back(selector.select(problem.sample));
     std::vector<BatchOutcome> outcomes(problems.size());
     if (options.solver.empty()) outcomes = fit_batch(design, problems, options, rows);
     auto left = static_cast<std::size_t>(std::count_if(
@@ -391,9 +391,7 @@ std::vector<FitResult> fit(const Design& design, std::span<const FitProblem> pro
         if (options.solver.empty() && problems.size() > 1 && failed && outcome.coef.empty()) {
             FitOptions alone = options;
             alone.progress = {};
-            outcome =
-                fit_batch(design, problems.subspan(i, 1), alone, std::span(rows).subspan(i, 1))
-                    .front();
+            outcome = fit_batch(design, problems.subspan(i, 1), alone, rows.subspan(i, 1)).front();
         }
         if (outcome.result) {
             results.push_back(std::move(*outcome.result));
@@ -417,6 +415,59 @@ std::vector<FitResult> fit(const Design& design, std::span<const FitProblem> pro
     return results;
 }
 
+std::vector<Rows> rows_of(const Design& design, std::span<const FitProblem> problems,
+                          const FitOptions& options) {
+    RowSelector selector(design, options);
+    std::vector<Rows> rows;
+    for (const FitProblem& problem : problems) rows.push_back(selector.select(problem.sample));
+    return rows;
+}
+
+}  // namespace
+
+std::vector<FitResult> fit(const Design& design, std::span<const FitProblem> problems,
+                           const FitOptions& options) {
+    const std::vector<Rows> rows = rows_of(design, problems, options);
+    const bool screened = std::any_of(
+        problems.begin(), problems.end(),
+        [&](const FitProblem& problem) { return worth_screening(design, problem, options); });
+    if (!screened) return fit_directly(design, problems, options, rows);
+
+    // Those that can be screened together are; the others are solved one by one.
+    FitOptions quiet = options;
+    quiet.progress = {};
+    const SolveProblems solve = [&](const Design& part, std::span<const FitProblem> some) {
+        return fit_directly(part, some, quiet, rows_of(part, some, quiet));
+    };
+    std::vector<FitResult> results(problems.size());
+    std::vector<bool> solved(problems.size(), false);
+    std::size_t n_solved = 0;
+    for (std::size_t i = 0; i < problems.size(); ++i) {
+        if (solved[i]) continue;
+        std::vector<std::size_t> together = {i};
+        const bool worth = worth_screening(design, problems[i], options);
+        for (std::size_t k = i + 1; worth && k < problems.size(); ++k)
+            if (!solved[k] && rows[k].selection == rows[i].selection &&
+                alike(problems[i], problems[k]) && worth_screening(design, problems[k], options))
+                together.push_back(k);
+        std::vector<FitProblem> chosen;
+        std::vector<Rows> chosen_rows;
+        for (const std::size_t k : together) {
+            chosen.push_back(problems[k]);
+            chosen_rows.push_back(rows[k]);
+        }
+        auto found = worth ? fit_screened(design, chosen, options, chosen_rows, solve)
+                           : fit_directly(design, chosen, quiet, chosen_rows);
+        for (std::size_t k = 0; k < together.size(); ++k) {
+            results[together[k]] = std::move(found[k]);
+            solved[together[k]] = true;
+        }
+        n_solved += together.size();
+        if (options.progress) options.progress(n_solved, problems.size());
+    }
+    return results;
+}
+
 std::vector<double> gradient_at_zero(const Design& design, const FitProblem& given,
                                      const FitOptions& options) {
     const auto p = static_cast<std::size_t>(design.cols());
@@ -432,15 +483,31 @@ std::vector<double> gradient_at_zero(const Design& design, const FitProblem& giv
                 held[static_cast<std::size_t>(given.groups.members[static_cast<std::size_t>(i)])] =
                     1;
 
+    // A fit to the columns that are not held.
+    std::vector<std::ptrdiff_t> free;
+    std::vector<double> quadratic;
+    for (std::size_t j = 0; j < p; ++j) {
+        if (held[j] != 0) continue;
+        free.push_back(static_cast<std::ptrdiff_t>(j));
+        if (!given.quadratic.empty()) quadratic.push_back(given.quadratic[j]);
+    }
+    const ColumnSubset columns(design, free);
     FitProblem rest = given;
-    rest.excluded = held;
+    rest.sample.weight = problem.rows().weight();  // zero where any column has a NaN
+    rest.quadratic = quadratic;
+    rest.excluded = {};
     rest.absolute = {};
     rest.groups = {};
     rest.start_coef = {};
     FitOptions smooth = options;
     smooth.solver = "Newton";
     smooth.settings = {};
-    const FitResult null = Fit(design, rest, smooth, selector.select(rest.sample)).solve();
+    FitResult null =
+        Fit(columns, rest, smooth, RowSelector(columns, smooth).select(rest.sample)).solve();
+    std::vector<double> coef(p, 0.0);
+    for (std::size_t i = 0; i < free.size(); ++i)
+        coef[static_cast<std::size_t>(free[i])] = null.coef[i];
+    null.coef = std::move(coef);
     std::vector<double> gradient(p, 0.0);
     if (problem.silent()) return gradient;
 

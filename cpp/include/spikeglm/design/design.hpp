@@ -110,6 +110,24 @@ private:
     std::vector<std::ptrdiff_t> indices_;
 };
 
+/// Some columns of another design, which must outlive it as the list must, in ascending order; one
+/// dense part.
+class ColumnSubset final : public Design {
+public:
+    ColumnSubset(const Design& base, std::span<const std::ptrdiff_t> columns)
+        : base_(base), columns_(columns) {}
+    [[nodiscard]] std::ptrdiff_t rows() const override { return base_.rows(); }
+    [[nodiscard]] std::ptrdiff_t cols() const override {
+        return static_cast<std::ptrdiff_t>(columns_.size());
+    }
+    [[nodiscard]] RowBlock block(std::ptrdiff_t first, std::ptrdiff_t count,
+                                 Workspace::Frame& frame) const override;
+
+private:
+    const Design& base_;
+    std::span<const std::ptrdiff_t> columns_;
+};
+
 /// Every `stride`-th row of another design, which must outlive it, from row `from` on. Values stay
 /// where the base has them.
 class Thinned final : public Design {
