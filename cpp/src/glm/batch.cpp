@@ -431,8 +431,7 @@ double Batch::certificate(const State& state, Evaluation& model) const {
     CompositeModel composite;
     const auto solution =
         composite.minimise(*state.penalty, state.x, model, 1e-2 * state.tolerance);
-    const double decrease = -solution.change - 0.5 * solution.decrement * solution.decrement;
-    return solution.positive_curvature ? std::sqrt(std::max(0.0, 2.0 * decrease))
+    return solution.positive_curvature ? std::sqrt(solution.twice_decrease)
                                        : std::numeric_limits<double>::infinity();
 }
 

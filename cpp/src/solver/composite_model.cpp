@@ -85,6 +85,7 @@ struct CompositeModel::Work {
     bool set_face();
     bool newton_on_face();
     [[nodiscard]] double change_along(double length);
+    [[nodiscard]] double bregman_distance() const;
     double residual_of(const VectorXd& at, const VectorXd& subgradient);
 };
 
@@ -209,6 +210,25 @@ double CompositeModel::Work::residual_of(const VectorXd& at, const VectorXd& qua
     for (Index j = 0; j < scratch.size(); ++j)
         if (diagonal(j) > floor) sum += scratch(j) * scratch(j) / diagonal(j);
     return std::sqrt(sum);
+}
+
+/// sum_g w (||x_g|| - ||z_g||) - s'(x - z), s = -r the subgradient of the norms at the minimiser:
+/// w ||x_g|| (1 - cos(x_g, z_g)) where z_g is not zero, and nothing where x_g is.
+double CompositeModel::Work::bregman_distance() const {
+    double sum = 0.0;
+    for (std::size_t g = 0; g < groups->n_groups(); ++g) {
+        const auto members = groups->members(g);
+        const double length = norm_of(members, x);
+        if (length == 0.0) continue;
+        const double there = norm_of(members, z);
+        double part = 0.0;
+        for (const Index j : members) {
+            const double turn = there > 0.0 ? x(j) / length - z(j) / there : 0.0;
+            part += there > 0.0 ? 0.5 * groups->weight(g) * length * turn * turn : r(j) * x(j);
+        }
+        sum += there > 0.0 ? part : std::max(0.0, groups->weight(g) * length + part);
+    }
+    return sum;
 }
 
 /// Gradient, curvature and Newton step on the coordinates that are not zero, where the model is
@@ -354,6 +374,7 @@ CompositeModel::Solution CompositeModel::minimise(const Penalty& penalty, std::s
     solution.positive_curvature =
         w.positive_curvature && square >= -rounding_damping * w.scratch.cwiseAbs2().dot(w.diagonal);
     solution.decrement = std::sqrt(std::max(0.0, square));
+    solution.twice_decrease = std::max(0.0, square) + 2.0 * w.bregman_distance();
     solution.change =
         w.gradient.dot(w.scratch) + penalty.groups().value(minimiser()) - penalty.groups().value(x);
     return solution;

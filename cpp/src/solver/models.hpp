@@ -41,6 +41,9 @@ public:
         double decrement = 0.0;  ///< sqrt(d'Hd), d = z - x
         double change = 0.0;     ///< g'd plus the change of the norms: below zero
         double residual = 0.0;   ///< of x: its subgradient of least norm over sqrt(diag H)
+        /// Twice the decrease that the model predicts: d'Hd plus twice the Bregman distance of the
+        /// norms from z to x, to the digits of each, which their difference would lose.
+        double twice_decrease = 0.0;
         bool positive_curvature = false;
     };
 
