@@ -100,7 +100,64 @@ def _spikeglm(problem: Problem, X: Any, tolerance: float | None) -> tuple[Array,
     return model.coef_, model.intercept_
 
 
-@peer("sklearn-newton", FITS, "sklearn.linear_model")
+@peer("spikeglm", ("path",), "spikeglm")
+def spikeglm_path(problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
+    from spikeglm.glm import GLM
+    from spikeglm.regularizer import GroupLasso
+
+    size = problem.group_size
+    groups = np.kron(np.eye(problem.X.shape[1] // size), np.ones(size)) if size else None
+    model = GLM(
+        regularizer=GroupLasso(groups) if size else "Lasso",
+        solver_kwargs=given("tol", tolerance),
+    )
+    path = model.regularization_path(problem.X, problem.y, problem.strengths)
+    return path.coef, path.intercept
+
+
+@peer("spikeglm", ("cv",), "spikeglm")
+def spikeglm_cv(problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
+    from spikeglm.glm import GLMCV
+
+    model = GLMCV(
+        regularizer_strengths=problem.strengths, solver_kwargs=given("tol", tolerance)
+    ).fit(problem.X, problem.y)
+    return model.coef_, model.intercept_
+
+
+@peer("spikeglm-gridsearch", ("cv",), "spikeglm", "sklearn.model_selection")
+def spikeglm_search(problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
+    from spikeglm.glm import GLM
+
+    model = GLM(regularizer="Ridge", solver_kwargs=given("tol", tolerance))
+    return _searched(problem, model, "regularizer_strength")
+
+
+@peer("sklearn-newton", ("cv",), "sklearn.linear_model", "sklearn.model_selection")
+def sklearn_newton_search(problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
+    return _sklearn_search("newton-cholesky", problem, tolerance)
+
+
+@peer("sklearn-lbfgs", ("cv",), "sklearn.linear_model", "sklearn.model_selection")
+def sklearn_lbfgs_search(problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
+    return _sklearn_search("lbfgs", problem, tolerance)
+
+
+def _sklearn_search(solver: str, problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
+    from sklearn.linear_model import PoissonRegressor
+
+    settings = given("tol", tolerance) | {"max_iter": 10_000}
+    return _searched(problem, PoissonRegressor(solver=solver, **settings), "alpha")
+
+
+def _searched(problem: Problem, model: Any, strength: str) -> tuple[Array, Array]:
+    from sklearn.model_selection import GridSearchCV
+
+    search = GridSearchCV(model, {strength: problem.strengths}, cv=5)
+    return _coef_of(search.fit(problem.X, problem.y).best_estimator_)
+
+
+@peer("sklearn-newton", FITS, "sklearn.linear_model", largest=250_000_000)
 def sklearn_newton(problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
     return _sklearn("newton-cholesky", problem, tolerance)
 
@@ -151,7 +208,7 @@ def statsmodels(problem: Problem, tolerance: float | None) -> tuple[Array, Array
     return params[1:], params[0]
 
 
-@peer("nemos", FITS, "jax", "nemos")
+@peer("nemos", FITS, "jax", "nemos", largest=60_000_000)
 def nemos(problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
     import jax.numpy as jnp
     from nemos.glm import GLM, PopulationGLM
@@ -187,6 +244,65 @@ def adelie(problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
         **given("irls_tol", tolerance),
     )
     return path.betas.toarray()[-1], path.intercepts[-1]
+
+
+@peer("adelie", ("path",), "adelie", environment="adelie")
+def adelie_path(problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
+    size = problem.group_size or 1
+    groups = np.arange(0, problem.X.shape[1], size)
+    return _adelie(problem.X, problem.y, problem.strengths, groups, 1.0, tolerance)
+
+
+@peer("adelie", ("cv",), "adelie", environment="adelie")
+def adelie_cv(problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
+    X, y, groups = problem.X, problem.y, np.arange(problem.X.shape[1])
+    scores = np.zeros(len(problem.strengths))
+    for test in np.array_split(np.arange(len(X)), 5):
+        train = np.setdiff1d(np.arange(len(X)), test)
+        coefs, intercepts = _adelie(X[train], y[train], problem.strengths, groups, 0.0, tolerance)
+        eta = X[test] @ coefs.T + intercepts
+        scores += np.mean(y[test, None] * eta - np.exp(eta), axis=0)
+    best = [problem.strengths[int(scores.argmax())]]
+    coefs, intercepts = _adelie(X, y, best, groups, 0.0, tolerance)
+    return coefs[0], intercepts[0]
+
+
+def _adelie(
+    X: Array, y: Array, strengths: list[float], groups: Any, alpha: float, tolerance: float | None
+) -> tuple[Array, Array]:
+    from adelie import glm, grpnet
+
+    path = grpnet(
+        np.asfortranarray(X),
+        glm.poisson(y),
+        groups=groups,
+        alpha=alpha,
+        lmda_path=strengths,
+        early_exit=False,
+        n_threads=threads(),
+        progress_bar=False,
+        **given("tol", tolerance),
+        **given("irls_tol", tolerance),
+    )
+    return path.betas.toarray(), path.intercepts
+
+
+@peer("nemos", ("path",), "jax", "nemos")
+def nemos_path(problem: Problem, tolerance: float | None) -> tuple[Array, Array]:
+    from nemos.glm import GLM
+    from nemos.regularizer import GroupLasso
+
+    if len(problem.strengths) > 1:
+        raise NotImplementedError("minutes for a path")
+    size = problem.group_size
+    groups = np.kron(np.eye(problem.X.shape[1] // size), np.ones(size)) if size else None
+    model = GLM(
+        regularizer=GroupLasso(mask=groups) if size else "Lasso",
+        regularizer_strength=problem.strengths[0],
+        solver_name="ProximalGradient",
+        solver_kwargs=given("tol", tolerance) | {"maxiter": 10_000},
+    ).fit(problem.X, problem.y)
+    return np.asarray(model.coef_)[None], np.asarray(model.intercept_)
 
 
 def _coef_of(model: Any) -> tuple[Array, float]:
@@ -332,7 +448,7 @@ def oaconvolve_tuned(problem: Problem, tolerance: float | None) -> Array:
 # What no contender can be faster than
 
 
-@peer("limit", (*FITS, "tensor"))
+@peer("limit", (*FITS, "tensor", "path", "cv"))
 def read_once(problem: Problem, tolerance: float | None) -> None:
     """Read X once with all threads."""
     _in_parallel(np.max, problem.X.reshape(-1))

@@ -1,6 +1,8 @@
 """How good a result is, in plain numpy: no contender is judged by its own words."""
 
+from dataclasses import replace
 from functools import reduce
+from typing import Any
 
 import numpy as np
 from formulas import Array, bspline, cyclic_bspline, raised_cosine_log, row_products
@@ -78,6 +80,83 @@ class FitJudge:
         return missed / achievable
 
 
+class PathJudge:
+    """Judges paths by the worst share, over their strengths, of the improvement that they miss.
+
+    The minimum is what `start` attains; how far it may be from it at most is found from its own
+    gradient: by the Newton decrement of the coefficients that are not zero, and by the largest
+    excess of the gradient of the others over the penalty.
+    """
+
+    measure = "gap"
+
+    def __init__(self, problem: Problem, start: tuple[Array, Array]) -> None:
+        self.problem = problem
+        self.loss = Objective(problem, problem.y)
+        coefs, intercepts = start
+        self.minima = [
+            self._value(*one) for one in zip(problem.strengths, coefs, intercepts, strict=True)
+        ]
+        # At the largest strength nothing can be gained.
+        self.judged = [
+            i for i, best in enumerate(self.minima) if self.loss.null - best > 1e-6 * abs(best)
+        ]
+        self.certificate = max(
+            self._missing(problem.strengths[i], coefs[i], float(intercepts[i]))
+            / (self.loss.null - self.minima[i])
+            for i in self.judged
+        )
+
+    def __call__(self, result: tuple[Array, Array]) -> float:
+        """Return the largest (F - F*) / (F_null - F*)."""
+        coefs, intercepts = result
+        return max(
+            (self._value(self.problem.strengths[i], coefs[i], intercepts[i]) - self.minima[i])
+            / (self.loss.null - self.minima[i])
+            for i in self.judged
+        )
+
+    def _groups(self, coef: Array) -> Array:
+        return np.asarray(coef).reshape(-1, self.problem.group_size or 1)
+
+    def _value(self, strength: float, coef: Array, intercept: float) -> float:
+        groups = self._groups(coef)
+        norms = np.linalg.norm(groups, axis=1).sum() * np.sqrt(groups.shape[1])
+        return self.loss(coef, intercept) + strength * float(norms)
+
+    def _missing(self, strength: float, coef: Array, intercept: float) -> float:
+        """Return a bound of the decrease that is left, by the quadratic model there."""
+        groups = self._groups(coef)
+        weight = strength * np.sqrt(groups.shape[1])
+        X, mu = self.problem.X, np.exp(self.problem.X @ coef + intercept)
+        gradient = self._groups(X.T @ (mu - self.problem.y) / len(X))
+        norms = np.linalg.norm(groups, axis=1)
+        active = norms > 0.0
+        excess = np.linalg.norm(gradient[~active], axis=1) - weight
+        slope = gradient[active] + weight * groups[active] / norms[active, None]
+        columns = np.repeat(active, groups.shape[1])
+        Z = np.column_stack([X[:, columns], np.ones(len(X))])
+        curvature = Z.T @ (mu[:, None] * Z) / len(X)
+        g = np.append(slope.ravel(), np.mean(mu - self.problem.y))
+        curved = np.mean(mu) * np.mean(np.square(X[:1000]))  # of a column at zero
+        outside = float(np.square(np.maximum(excess, 0.0)).sum() / (2.0 * curved))
+        return float(0.5 * g @ np.linalg.solve(curvature, g)) + outside
+
+
+class StrengthJudge:
+    """Judges a fit at a strength that was chosen: by the gap at the strength that suits it best."""
+
+    measure = "gap"
+
+    def __init__(self, problem: Problem, start: tuple[Array, Array]) -> None:
+        best = [FitJudge(replace(problem, strength=s), start) for s in problem.strengths]
+        self.judges, self.certificate = best, max(judge.certificate for judge in best)
+
+    def __call__(self, result: tuple[Array, Array]) -> float:
+        """Return the smallest gap."""
+        return min(judge(result) for judge in self.judges)
+
+
 class FeatureJudge:
     """Judges features by their error on some rows.
 
@@ -99,8 +178,11 @@ class FeatureJudge:
         return float(np.abs(result @ coef - self.truth).max() / np.abs(self.truth).max())
 
 
-def judge_of(problem: Problem, start: tuple[Array, Array] | None = None) -> FitJudge | FeatureJudge:
-    return FeatureJudge(problem) if problem.y is None else FitJudge(problem, start)
+def judge_of(problem: Problem, start: Any = None) -> Any:
+    if problem.y is None:
+        return FeatureJudge(problem)
+    judges = {"path": PathJudge, "cv": StrengthJudge}
+    return judges.get(problem.kind, FitJudge)(problem, start)
 
 
 def sample_rows(problem: Problem) -> Array:

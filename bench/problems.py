@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from formulas import Array, bspline, raised_cosine_log, row_products
 
 GROUPS = {
     "fits": ["small", "3a", "3b", "3c", "6", "history", "recording"],
+    "paths": ["5a", "5b", "5c", "5c-group"],
     "basis": ["1a", "1b", "1c", "1d"],
     "conv": ["2a", "2a-dense", "2b", "2b-dense", "2c", "2d"],
 }
@@ -21,8 +22,10 @@ class Problem:
 
     A fit minimises the mean negative log-likelihood under the exp link plus
     strength / 2 * sum(coef**2). Its `kind` is "glm" (y is a vector), "population" (y has a column
-    per neuron) or "tensor" (a "glm" where X holds the products of the B-splines of the two columns
-    of `samples`).
+    per neuron), "tensor" (a "glm" where X holds the products of the B-splines of the two columns
+    of `samples`), "path" (at each of `strengths` an absolute penalty, of groups of `group_size`
+    columns where that is not zero, in place of the quadratic one) or "cv" (a "glm" with the one of
+    `strengths` that five folds, of rows in order, speak for).
 
     Features are those of a "convolution" (of counts X, a column per train, with raised cosines),
     or the values of "bspline", "cyclic" or "cosine" functions at samples X in [0, 1): two columns
@@ -36,6 +39,8 @@ class Problem:
     samples: Array | None = None
     family: str = "poisson"
     strength: float = 0.0
+    strengths: list[float] = field(default_factory=list)
+    group_size: int = 0
     n_basis_funcs: int = 0
     window_size: int = 0
 
@@ -108,6 +113,54 @@ def gamma_ridge(name: str) -> Problem:
     X = rng.standard_normal((100_000, 50))
     mean = np.exp(X @ (0.5 / np.sqrt(50) * rng.standard_normal(50)) + 0.5)
     return Problem(name, "glm", X, rng.gamma(2.0, mean / 2.0), family="gamma", strength=1e-3)
+
+
+@workload("5a", "5b", "5c", "5c-group", "wide")
+def paths(name: str) -> Problem:
+    """Poisson, independent normal columns, a fifth of which matter; 50 strengths, or one."""
+    n, p = (20_000, 5_000) if name == "wide" else (100_000, 300)
+    rng = generator(7)
+    X = rng.standard_normal((n, p))
+    size = 10 if name in ("5b", "5c-group") else 1
+    matter = np.repeat(rng.random(p // size) < (0.01 if name == "wide" else 0.2), size)
+    coef = matter * rng.standard_normal(p)
+    y = rng.poisson(np.exp(0.5 * (X @ coef) / np.sqrt(matter.sum()) - 0.5)).astype(float)
+    gradient = (X.T @ (y - y.mean()) / n).reshape(-1, size)
+    largest = float(np.linalg.norm(gradient, axis=1).max() / np.sqrt(size))
+    single = name.startswith("5c")
+    shares = np.array([0.1]) if single else np.geomspace(1.0, 0.05 if name == "wide" else 0.01, 50)
+    strengths = [float(s) for s in largest * shares]
+    return Problem(name, "path", X, y, strengths=strengths, group_size=size if size > 1 else 0)
+
+
+@workload("7")
+def cross_validation(name: str) -> Problem:
+    """Poisson ridge; five folds, ten strengths."""
+    rng = generator(8)
+    X = rng.standard_normal((100_000, 100))
+    eta = X @ (0.5 / np.sqrt(100) * rng.standard_normal(100)) - 0.5
+    y = rng.poisson(np.exp(eta)).astype(float)
+    return Problem(name, "cv", X, y, strengths=[float(s) for s in np.geomspace(1.0, 1e-4, 10)])
+
+
+@workload("4")
+def coupled_population(name: str) -> Problem:
+    """Poisson ridge: 50 neurons, each on five history filters of all; rates over two decades."""
+    n, units, window = 200_000, 50, 100
+    rng = generator(9)
+    signals = smooth(rng.standard_normal((n + window, 4)), 200)
+    gain = rng.standard_normal((4, units))
+    gain /= np.linalg.norm(gain, axis=0)
+    base = rng.permutation(np.geomspace(1e-3, 0.1, units))
+    spikes = rng.poisson(base * np.exp(0.5 * signals @ gain)).astype(float)
+    features = causal_filter(spikes, raised_cosine_log(np.linspace(0.0, 1.0, window), 5))
+    X = np.ascontiguousarray(features[window:].reshape(n, 5 * units))
+    drive = X @ (rng.standard_normal((5 * units, units)) * (rng.random((5 * units, units)) < 0.1))
+    # Coupling changes rates up to fourfold.
+    eta = 1.4 * np.tanh((drive - drive.mean(axis=0)) / drive.std(axis=0))
+    return Problem(
+        name, "population", X, rng.poisson(base * np.exp(eta)).astype(float), strength=1e-4
+    )
 
 
 @workload("history", "recording", "population")

@@ -10,6 +10,7 @@ LIMIT = "limit"
 LIMITS = {"spikeglm-out": "limit-out"}  # of those who do not write fresh memory
 SAME = 1e-9  # largest difference of coefficients that are to be the same
 
+BEST = ("sklearn-newton", "sklearn-lbfgs", "glum", "statsmodels", "adelie")
 CONVOLUTIONS = ("nemos", "oaconvolve", "fftconvolve")
 GOALS: dict[str, list[tuple[float, tuple[str, ...]]]] = {
     "1a": [(15.0, ("nemos",)), (3.0, ("sklearn-splines",))],
@@ -21,6 +22,18 @@ GOALS: dict[str, list[tuple[float, tuple[str, ...]]]] = {
     "2c": [(12.0, CONVOLUTIONS)],
     "2d": [(12.0, CONVOLUTIONS)],
     "tensor": [(8.0, ("spikeglm-dense",))],
+    "small": [(2.0, BEST), (20.0, ("nemos",))],
+    "3a": [(8.0, BEST), (50.0, ("nemos",))],
+    "3b": [(8.0, BEST), (25.0, ("nemos",))],
+    "3c": [(8.0, BEST), (40.0, ("nemos",))],
+    "3d": [(8.0, BEST), (40.0, ("nemos",))],
+    "4": [(45.0, BEST), (300.0, ("nemos",))],
+    "5a": [(4.0, ("adelie",))],
+    "5b": [(8.0, ("adelie",))],
+    "5c": [(3.0, ("adelie",))],
+    "5c-group": [(3.0, ("adelie",))],
+    "6": [(8.0, BEST), (50.0, ("nemos",))],
+    "7": [(15.0, BEST)],
 }
 
 

@@ -23,7 +23,7 @@ from problems import GROUPS, WORKLOADS, Problem, make, save
 from report import LIMIT, LIMITS, goals, lines_of, machine, table
 
 US = "spikeglm"
-ON_REQUEST = {"3d", "population"}
+ON_REQUEST = {"3d", "4", "5a", "5b", "7", "population", "wide"}
 QUICK = ["small", "3a"]
 QUICK_PEERS = ["sklearn-newton", "sklearn-lbfgs", "glum", "nemos"]
 GOAL = 1e-6

@@ -3,6 +3,9 @@
 
 namespace spikeglm {
 
+void add_moments_kernel(const RowPart& x, std::ptrdiff_t rows, const double* origin, double* sum,
+                        double* squares, double* low, double* high);
+
 void matvec_kernel(const RowBlock& x, const double* coef, std::ptrdiff_t coef_stride,
                    std::ptrdiff_t n_problems, double* eta, std::ptrdiff_t eta_stride);
 void transpose_matvec_kernel(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,

@@ -14,11 +14,25 @@
 extern "C" SPIKEGLM_KERNEL_EXPORT const spikeglm::KernelTable* spikeglm_kernels() {
     using namespace spikeglm;
     static constexpr KernelTable table = {
-        kernel_abi,          SPIKEGLM_LEVEL,       matvec_kernel,           transpose_matvec_kernel,
-        add_products_kernel, products_size_kernel, collect_products_kernel, add_cell_moments_kernel,
-        row_terms_kernel,    inverse_link_kernel,  evaluate_basis_kernel,   evaluate_runs_kernel,
-        multiply_kernel,     fourier_kernel,       convolve_events_kernel,  convolve_dense_kernel,
-        fft_forward_kernel,  fft_filter_kernel,
+        kernel_abi,
+        SPIKEGLM_LEVEL,
+        matvec_kernel,
+        transpose_matvec_kernel,
+        add_products_kernel,
+        products_size_kernel,
+        collect_products_kernel,
+        add_moments_kernel,
+        add_cell_moments_kernel,
+        row_terms_kernel,
+        inverse_link_kernel,
+        evaluate_basis_kernel,
+        evaluate_runs_kernel,
+        multiply_kernel,
+        fourier_kernel,
+        convolve_events_kernel,
+        convolve_dense_kernel,
+        fft_forward_kernel,
+        fft_filter_kernel,
     };
     return &table;
 }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <stdexcept>
@@ -49,6 +50,7 @@ struct LaneMoments {
     std::ptrdiff_t count = 0;
     std::ptrdiff_t n_nan_rows = 0;
     std::vector<double> origin, low, high, sum, squares;
+    std::array<std::vector<double>, 4> before;
     std::vector<std::ptrdiff_t> n_stored;    // of a column of a sparse part
     std::vector<std::vector<double>> cells;  // of parts that are factored
 
@@ -111,8 +113,38 @@ struct LaneMoments {
             (this->*add)(x + i * part.run_length, part.first_col + starts[i], part.run_length);
     }
 
+    /// Dense rows that are all used, as they mostly are: a row that is not finite shows in the
+    /// sums, which then become again what they were. False where there is one, or anything else.
+    bool add_dense_block(const RowBlock& x, const std::uint8_t* used) {
+        const std::span parts(x.parts, static_cast<std::size_t>(x.n_parts));
+        if (count == 0 ||
+            std::any_of(parts.begin(), parts.end(),
+                        [](const RowPart& part) { return part.sparse(); }) ||
+            std::any_of(used, used + x.rows, [](std::uint8_t row) { return row == 0; }))
+            return false;
+        before[0] = sum;
+        before[1] = squares;
+        before[2] = low;
+        before[3] = high;
+        for (const RowPart& part : parts) {
+            const auto at = part.first_col;
+            kernels().add_moments(part, x.rows, origin.data() + at, sum.data() + at,
+                                  squares.data() + at, low.data() + at, high.data() + at);
+        }
+        if (all_finite(sum.data(), x.cols)) {
+            count += x.rows;
+            return true;
+        }
+        sum = before[0];
+        squares = before[1];
+        low = before[2];
+        high = before[3];
+        return false;
+    }
+
     /// Clears `used` for rows with NaN.
     void add_block(const RowBlock& x, std::ptrdiff_t first, std::uint8_t* used) {
+        if (add_dense_block(x, used)) return;
         const std::span parts(x.parts, static_cast<std::size_t>(x.n_parts));
         const bool finite = std::all_of(parts.begin(), parts.end(), [&](const RowPart& part) {
             return surely_finite(part, x.rows);

@@ -56,7 +56,7 @@ inline constexpr std::ptrdiff_t dense_tile_rows = 32;
 /// Transforms that the Fourier kernels carry out at once.
 inline constexpr int fft_lanes = 4;
 
-inline constexpr unsigned kernel_abi = 3;
+inline constexpr unsigned kernel_abi = 4;
 
 struct KernelTable {
     unsigned abi;
@@ -82,6 +82,11 @@ struct KernelTable {
     /// product of columns i and j is at (i, j) or at (j, i), or in parts at both.
     void (*collect_products)(const RowBlock& parts, std::ptrdiff_t n_vectors, const double* sums,
                              double* out);
+
+    /// Adds `rows` of a dense part to the moments of its columns: sums and sums of squares about
+    /// the origins, minima and maxima. A NaN or an infinity makes the sum of its column one too.
+    void (*add_moments)(const RowPart& x, std::ptrdiff_t rows, const double* origin, double* sum,
+                        double* squares, double* low, double* high);
 
     /// Adds rows with `used` not zero to the moments of a factored part: cell_moments_size doubles
     /// per cell (row_block.hpp), zero at first. They are the number of rows, and then for all
