@@ -133,7 +133,7 @@ struct State {
     double tolerance = 0.0;
     double steered = std::numeric_limits<double>::infinity();    // lambda of the model
     double decrement = std::numeric_limits<double>::infinity();  // its bound
-    double rate = 1.0;                                           // of `steered` from step to step
+    double rate = 0.2;                                           // of `steered` from step to step
     int steps_on_curvature = 0;                                  // accepted
     int refreshments = 0;
     bool wants_curvature = false;
@@ -462,7 +462,7 @@ void Batch::plan(State& state) {
         state.phase = Phase::failed;
         return;
     }
-    if (decrement < state.steered) {
+    if (std::isfinite(state.steered) && decrement < state.steered) {
         const double last = decrement / state.steered;
         state.rate = state.steps_on_curvature > 1 ? std::sqrt(state.rate * last) : last;
     }
