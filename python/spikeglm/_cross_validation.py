@@ -11,11 +11,10 @@ from ._callbacks import one_task
 from ._features import Features, features_of, keep_bounds
 from ._glm import GLM, PopulationGLM
 from ._paths import chosen_strengths, unit_strength
-from ._reports import CONVERGED, warn_about
-from ._strengths import ProgressBar, StrengthProblems
+from ._reports import warn_about
+from ._strengths import ProgressBar, StrengthProblems, warn_unfinished
 from ._timeseries import plain
-from ._validation import FloatArray, warn, whole_number
-from .exceptions import ConvergenceWarning
+from ._validation import FloatArray, whole_number
 from .observation_models import Observations, resolve_model
 from .regularizer import Regularizer, resolve_regularizer
 
@@ -129,13 +128,7 @@ class CrossValidated:
             ],
             ProgressBar() if self.progress else None,
         )
-        unfinished = sum(result.status not in (*CONVERGED, "separated") for result in results)
-        if unfinished:
-            warn(
-                f"{unfinished} of {len(results)} fits of the cross-validation did not converge; "
-                "raise maxiter in solver_kwargs, or leave out the smallest strengths.",
-                ConvergenceWarning,
-            )
+        warn_unfinished(results, "cross-validation")
         by_fold = np.empty(len(results), dtype=object)
         by_fold[:] = results
         by_fold = by_fold.reshape(shape)

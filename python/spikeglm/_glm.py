@@ -76,7 +76,9 @@ class GLM(BaseGLM):
     dof_resid_ : float
         Sum of the weights of the rows used, minus `rank_`.
     rank_ : int
-        Rank of [1, X] over the rows used; of X without an intercept.
+        Rank of [1, X] over the rows used; of X without an intercept. On 1,000 columns and more
+        under a penalty that sets coefficients to zero, and with no solver named: that of the
+        columns that the search came to need.
     aliased_ : ndarray of int
         Columns that are constant over the rows used.
     n_iter_ : int

@@ -8,9 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._features import features_of
 from ._reports import CONVERGED
-from ._strengths import ProgressBar, StrengthProblems, strength_grid
-from ._validation import FloatArray, numeric_array, warn, whole_number
-from .exceptions import ConvergenceWarning
+from ._strengths import ProgressBar, StrengthProblems, strength_grid, warn_unfinished
+from ._validation import FloatArray, numeric_array, whole_number
 from .regularizer import Regularizer, resolve_regularizer, resolve_strength
 
 
@@ -102,13 +101,7 @@ def regularization_path(
     )
     estimator._refuse_missing([result.n_dropped for result in results])
     shape = len(strengths), len(columns)
-    unfinished = sum(result.status not in CONVERGED for result in results)
-    if unfinished:
-        warn(
-            f"{unfinished} of {len(results)} fits of the path did not converge; raise maxiter in "
-            "solver_kwargs, or leave out the smallest strengths.",
-            ConvergenceWarning,
-        )
+    warn_unfinished(results, "path")
     coef = np.array([result.coef for result in results]).reshape(*shape, -1).transpose(0, 2, 1)
 
     def each(values: list[Any]) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from . import _core
 from ._features import Features
+from ._reports import CONVERGED
 from ._settings import Task
-from ._validation import FloatArray
+from ._validation import FloatArray, warn
+from .exceptions import ConvergenceWarning
 from .regularizer import PenaltyTerms, Regularizer
 
 Progress = Callable[[int, int], None]
@@ -26,6 +28,7 @@ class StrengthProblems:
     columns: list[FloatArray]
     task: Task
     terms: list[PenaltyTerms]  # of each strength
+    groups: list[dict[int, _core.Groups | None]]  # of each strength: those of each neuron
     mask: NDArray[np.uint8] | None
 
     @classmethod
@@ -45,31 +48,30 @@ class StrengthProblems:
             regularizer.terms(regularizer.times(unit, float(s)), features.shape[1], len(columns))
             for s in strengths
         ]
+        groups: list[dict[int, _core.Groups | None]] = []
         for term in terms:
-            if term.groups is not None and any(len(n) > 1 for n, _ in term.groups.batches()):
-                raise NotImplementedError(
-                    "fits at many strengths need penalties that do not join neurons; fit "
-                    "PopulationGLM at each strength instead."
-                )
+            own: dict[int, _core.Groups | None] = {}
+            for neurons, members in [] if term.groups is None else term.groups.batches():
+                if len(neurons) > 1:
+                    raise NotImplementedError(
+                        "fits at many strengths need penalties that do not join neurons; fit "
+                        "PopulationGLM at each strength instead."
+                    )
+                assert term.groups is not None
+                own[neurons[0]] = term.groups.of_batch(neurons, members) if members else None
+            groups.append(own)
         mask = estimator._mask(features, len(columns))
-        return cls(estimator, features, columns, task, terms, mask)
+        return cls(estimator, features, columns, task, terms, groups, mask)
 
     def problem(self, strength: int, neuron: int, weight: FloatArray | None) -> _core.Problem:
         """Return the problem of the strength and neuron with these numbers."""
-        terms = self.terms[strength]
-        groups = None
-        if terms.groups is not None:
-            own = {neurons[0]: members for neurons, members in terms.groups.batches()}[neuron]
-            groups = terms.groups.of_batch([neuron], own) if own else None
-        task = Task(
-            terms,
-            self.task.parameter,
-            self.task.arguments,
-            self.task.rows,
-            self.task.max_iterations,
-        )
-        return task.problem(
-            self.columns[neuron], neuron, (None, 0.0), self.mask, groups, weight=weight
+        return replace(self.task, terms=self.terms[strength]).problem(
+            self.columns[neuron],
+            neuron,
+            (None, 0.0),
+            self.mask,
+            self.groups[strength].get(neuron),
+            weight=weight,
         )
 
     def fit(
@@ -87,6 +89,17 @@ class StrengthProblems:
             max_iterations=self.task.max_iterations,
             shared_groups=None,
             progress=progress,
+        )
+
+
+def warn_unfinished(results: list[_core.FitResult], what: str) -> None:
+    """Warn of fits that did not converge; those that run to infinity have an end of their own."""
+    unfinished = sum(result.status not in (*CONVERGED, "separated") for result in results)
+    if unfinished:
+        warn(
+            f"{unfinished} of {len(results)} fits of the {what} did not converge; raise maxiter in "
+            "solver_kwargs, or leave out the smallest strengths.",
+            ConvergenceWarning,
         )
 
 

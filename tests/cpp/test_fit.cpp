@@ -139,6 +139,8 @@ TEST("the score equations hold at the solution") {
         predict(x.design(), result.coef, result.intercept, {}, select_loss("Poisson", "").link,
                 mu.data(), {});
         CHECK_CLOSE(mean(mu), mean(y), 1e-10);
+        CHECK_THROWS(predict_many(x.design(), {}, {}, {}, 0, mu.data(), {}), std::invalid_argument,
+                     "no model");
         for (Index c = 0; c < 5; ++c) {
             double score = strength * result.coef[static_cast<std::size_t>(c)];
             for (Index r = 0; r < x.rows; ++r) {
@@ -409,7 +411,6 @@ TEST("groups that span problems are solved as one") {
     const std::vector<FitProblem> problems = {{.sample = {y[0], {}, {}}},
                                               {.sample = {y[1], {}, {}}}};
     FitOptions options{.loss = select_loss("Poisson", "")};
-    options.solver = "ProxNewton";
     // Each coefficient in a group of its own: nothing is shared.
     const std::vector<Index> begin = {0, 1, 2, 3, 4};
     const std::vector<Index> members = {0, 1, 2, 3};
@@ -575,6 +576,15 @@ TEST("steps lead where the fit does, and know the columns of the first") {
         at = stepper.step(x.design(), problem);
     }
     for (std::size_t j = 0; j < 3; ++j) CHECK_CLOSE(at.coef[j], whole.coef[j], 1e-8);
+    // Without a name the steps are Newton's.
+    problem.start_coef = {};
+    Stepper unnamed(x.design(), problem, {.loss = select_loss("Poisson", "")});
+    for (int i = 0; i < 8; ++i) {
+        at = unnamed.step(x.design(), problem);
+        problem.start_coef = at.coef;
+        problem.start_intercept = at.intercept;
+    }
+    for (std::size_t j = 0; j < 3; ++j) CHECK_CLOSE(at.coef[j], whole.coef[j], 1e-10);
     const Matrix narrow = random_matrix(300, 2, 35);
     const FitProblem other{.sample = {y, {}, {}}};
     CHECK_THROWS((void)stepper.step(narrow.design(), other), std::invalid_argument,

@@ -66,6 +66,12 @@ Map<const VectorXd> view(std::span<const double> v) {
     return {v.data(), static_cast<std::ptrdiff_t>(v.size())};
 }
 
+bool is_finite(const BatchPass::Request& request) {
+    double sum = request.value;
+    for (const double g : request.gradient) sum += 0.0 * g;  // NaN where one is not finite
+    return std::isfinite(sum);
+}
+
 /// Sum of the weights of the model rows; empty weights are ones.
 double weight_of(const Thinned& rows, std::span<const double> weight) {
     if (weight.empty()) return static_cast<double>(rows.rows());
@@ -306,7 +312,7 @@ void Batch::determine_rank(Group& group) {
     const Sample sample{{}, group.selection->weight, {}};
     const Likelihood all(*prepared_, sample, options_.loss, split_.sum_location, split_.sum_spread,
                          options_.execution);
-    group.rank = rank_at(*states_[group.states.front()].problem, all.gram(sample.weight));
+    group.rank = rank_at(*coordinates_, all.gram(sample.weight));
 }
 
 /// The curvature of the constant model of the first problem, for all.
@@ -586,9 +592,7 @@ void Batch::evaluate(std::span<const std::size_t> states, bool first) {
                 request.model_d2 / weight_of(*group.model_rows, group.selection->weight);
         // An expected curvature certifies nothing unless it is the observed one as well.
         state.weakest = has_canonical_link(state.member.loss) ? request.weakest : 0.0;
-        double finite = request.value;
-        for (const double g : request.gradient) finite += 0.0 * g;
-        if (!std::isfinite(finite) || !(state.scale > 0.0) || !std::isfinite(state.scale))
+        if (!is_finite(request) || !(state.scale > 0.0) || !std::isfinite(state.scale))
             state.phase = Phase::failed;
     }
 }
@@ -610,9 +614,7 @@ double residual_of(const State& state, const Group& group, std::span<const doubl
 void Batch::receive(State& state, const BatchPass::Request& request) {
     const std::size_t n = state.x.size();
     const std::vector<double> gradient = gather(state, request.gradient);
-    double finite = request.value;
-    for (const double g : gradient) finite += 0.0 * g;
-    const bool usable = std::isfinite(finite);
+    const bool usable = is_finite(request);
     const double value = state.value + state.penalty->value(state.x);
     const double trial_value = request.value + state.penalty->value(state.trial);
     bool accepted = usable && (state.drowned ? trial_value <= value + noise_of(value)
@@ -691,7 +693,7 @@ void Batch::finish() {
             scatter(states_[i], states_[i].x);
             if (!states_[i].diagonal.empty()) continue;
             undiagnosed.push_back(i);
-            requests.push_back({&states_[i].member, states_[i].full, &*coarse_, nullptr, true});
+            requests.push_back({&states_[i].member, states_[i].full, nullptr, nullptr, true});
         }
         if (!requests.empty()) pass_->evaluate(requests, Curvature::observed);
         for (std::size_t k = 0; k < requests.size(); ++k) {
@@ -721,18 +723,10 @@ void Batch::finish() {
                     continue;
                 }
             }
-            std::vector<double> gradient = state.gradient;
-            state.penalty->add_gradient(state.x, gradient);
-            state.penalty->groups().min_norm_subgradient(state.x, gradient);
-            std::vector<double> unit(state.free.size() * state.free.size(), 0.0);
-            state.penalty->add_curvature(unit);
-            result.kkt = 0.0;
-            for (std::size_t j = 0; j < gradient.size(); ++j) {
-                const double h =
-                    state.diagonal[at(state.free[j])] + unit[j * (state.free.size() + 1)];
-                if (h > 0.0)
-                    result.kkt = std::max(result.kkt, std::abs(gradient[j]) / std::sqrt(h));
-            }
+            std::vector<std::ptrdiff_t> every(state.free.size());
+            std::iota(every.begin(), every.end(), std::ptrdiff_t{0});
+            result.kkt = kkt_residual(*state.penalty, state.x, state.gradient,
+                                      gather(state, state.diagonal), every);
             result.status = Status::converged;
             result.n_iterations = state.rounds;
             result.decrement = state.decrement;

@@ -9,8 +9,8 @@
 /// from where Newton's method ends on the model rows.
 ///
 /// C steers; what certifies is a bound. Where each model row's d2 is at least c times its weight
-/// in C, H >= c C, since the other rows add to H, and with Q(H) = -min_d g'd + d'Hd/2 + change of
-/// the penalty:
+/// in C and no row's is negative, H >= c C, since the other rows add to H, and with Q(H) = -min_d
+/// g'd + d'Hd/2 + change of the penalty:
 ///   lambda(H)^2 <= 2 Q(H) <= 2 Q(c C).
 /// Problems that are not certified, or whose end the bound cannot judge, are left to Newton's
 /// method with the exact curvature.

@@ -6,8 +6,8 @@
 #include <memory>
 #include <utility>
 
+#include "lanes.hpp"
 #include "spikeglm/backend/kernels.hpp"
-#include "spikeglm/backend/memory.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/glm/observation/all.hpp"
 #include "standardise.hpp"
@@ -15,23 +15,7 @@
 namespace spikeglm {
 namespace {
 
-using Lanes = std::vector<std::vector<double>>;
-
 std::size_t at(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
-
-Lanes make_lanes(const RowPlan& plan, std::ptrdiff_t size, double value = 0.0) {
-    require_memory(plan.n_lanes, size, sizeof(double), "the sums of a pass");
-    return Lanes(at(plan.n_lanes), std::vector<double>(at(size), value));
-}
-
-double sum_of(const double* values, std::ptrdiff_t count) {
-    double sums[4] = {};
-    std::ptrdiff_t i = 0;
-    for (; i + 4 <= count; i += 4)
-        for (std::ptrdiff_t k = 0; k < 4; ++k) sums[k] += values[i + k];
-    for (; i < count; ++i) sums[0] += values[i];
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
 
 /// The same block with the squares of its values: those of a product are products of squares.
 RowBlock squared(const RowBlock& x, Workspace::Frame& frame) {
@@ -182,30 +166,39 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
                     const double* y = member.sample.y.data() + first;
                     const double* weight = from(member.sample.weight, first);
                     double* own = sums + 4 * k;
+                    // Without the canonical link d2 may be negative, in any row.
+                    const Thinned* rows = requests[k].model_rows;
+                    const bool all_d2 = rows != nullptr &&
+                                        (rows->stride() == 1 || !has_canonical_link(member.loss));
+                    own[0] += kernels().row_terms(member.loss, all_d2 ? kind : Curvature::none,
+                                                  count, y, eta + column, weight, d1 + column, d2);
+                    own[1] += sum_of(d1 + column, count);
+                    if (rows == nullptr) continue;
+                    double& least = weakest[at(lane)][k];
+                    if (all_d2 && std::any_of(d2, d2 + count, [](double h) { return h < 0.0; }))
+                        least = -std::numeric_limits<double>::infinity();
                     // Model rows of this block: r = begin, begin + stride, ...
-                    const std::ptrdiff_t stride = requests[k].model_rows->stride();
-                    const std::ptrdiff_t from_row = requests[k].model_rows->from();
-                    const std::ptrdiff_t begin = ((from_row - first) % stride + stride) % stride;
+                    const std::ptrdiff_t stride = rows->stride();
+                    const std::ptrdiff_t begin =
+                        ((rows->from() - first) % stride + stride) % stride;
                     const std::ptrdiff_t n_model =
                         std::max<std::ptrdiff_t>(0, (count - begin + stride - 1) / stride);
+                    if (n_model == 0) continue;
                     const auto gather = [&](const double* values, double* to) -> const double* {
                         if (values == nullptr) return nullptr;
                         for (std::ptrdiff_t r = 0; r < n_model; ++r)
                             to[r] = values[begin + r * stride];
                         return to;
                     };
-                    own[0] += kernels().row_terms(member.loss, stride == 1 ? kind : Curvature::none,
-                                                  count, y, eta + column, weight, d1 + column, d2);
-                    own[1] += sum_of(d1 + column, count);
-                    if (stride > 1 && n_model > 0)
+                    if (all_d2)
+                        gather(d2, d2);
+                    else
                         kernels().row_terms(member.loss, kind, n_model, gather(y, thin),
                                             gather(eta + column, thin + count),
                                             gather(weight, thin + 2 * count), thin + 3 * count, d2);
                     own[2] += sum_of(d2, n_model);
-                    if (requests[k].model_weights == nullptr) continue;
                     const double* weights =
-                        requests[k].model_weights + (first + begin - from_row) / stride;
-                    double& least = weakest[at(lane)][k];
+                        requests[k].model_weights + (first + begin - rows->from()) / stride;
                     for (std::ptrdiff_t r = 0; r < n_model; ++r)
                         if (weights[r] > 0.0 && d2[r] < least * weights[r])
                             least = d2[r] / weights[r];

@@ -27,11 +27,11 @@ public:
     struct Request {
         const Member* member;
         std::span<const double> gamma;
-        const Thinned* model_rows;
-        const double* model_weights = nullptr;  ///< one per model row, or null
+        const Thinned* model_rows = nullptr;    ///< or null: nothing is asked of them
+        const double* model_weights = nullptr;  ///< one per model row
         bool diagnose = false;
         // Results: loss, gradient, sum of d2 over the model rows, and the least ratio there of d2
-        // to the model weight where that is not zero.
+        // to the model weight where that is not zero; below zero where any row has a negative d2.
         double value = 0.0;
         std::vector<double> gradient = {};
         double model_d2 = 0.0;

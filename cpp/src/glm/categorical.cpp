@@ -10,10 +10,10 @@
 #include <string>
 
 #include "coordinates.hpp"
+#include "lanes.hpp"
 #include "problem.hpp"
 #include "rows.hpp"
 #include "spikeglm/backend/kernels.hpp"
-#include "spikeglm/backend/memory.hpp"
 #include "spikeglm/solver/rank.hpp"
 #include "standardise.hpp"
 
@@ -22,14 +22,6 @@ namespace {
 
 /// Linear predictors this far apart are probabilities of zero and one to rounding.
 constexpr double certain = 30.0;
-
-using Lanes = std::vector<std::vector<double>>;
-
-Lanes make_lanes(const RowPlan& plan, std::ptrdiff_t size) {
-    require_memory(plan.n_lanes, size, sizeof(double), "the sums of a pass");
-    return Lanes(static_cast<std::size_t>(plan.n_lanes),
-                 std::vector<double>(static_cast<std::size_t>(size), 0.0));
-}
 
 std::size_t at(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
 
@@ -493,7 +485,7 @@ CategoricalResult CategoricalFit::solve() {
     const std::vector<double> all_ridge = scaled(problem_.quadratic, 2);
     for (const std::ptrdiff_t i : free) ridge.push_back(all_ridge[at(i)]);
     const GroupPenalty of_free(std::move(ridge), penalty.groups().restricted(free));
-    const std::unique_ptr<Solver> solver = make_solver(options_.solver, options_.settings);
+    const std::unique_ptr<Solver> solver = solver_of(options_, of_free.smooth());
     const double mean_weight = rows_.sum_of_weights() / static_cast<double>(rows_.moments().n_used);
     const SolveResult solved =
         minimise_within(objective, of_free, *solver, free,

@@ -121,7 +121,7 @@ void Fit::choose_coordinates(const Evaluation& null, FitResult& result) {
     const auto& candidates = problem_.coordinates().candidates();
     const auto size = static_cast<std::ptrdiff_t>(p_ + 1);
     gram_ = problem_.gram(null);
-    rank_ = rank_at(problem_, gram_);
+    rank_ = rank_at(problem_.coordinates(), gram_);
     result.rank = static_cast<std::ptrdiff_t>(rank_.independent.size());
 
     const std::vector<double> weights = problem_.ridge_weights();
@@ -160,7 +160,7 @@ void Fit::start_within_free(std::vector<double>& gamma) const {
 
 SolveResult Fit::run(const Penalty& penalty, double tolerance, int max_iterations,
                      std::vector<double>& gamma, Evaluation& at) const {
-    const std::unique_ptr<Solver> solver = make_solver(options_.solver, options_.settings);
+    const std::unique_ptr<Solver> solver = solver_of(options_, penalty.smooth());
     return minimise_within(problem_.likelihood(), penalty, *solver, free_,
                            {tolerance, max_iterations, problem_.rows().sum_of_weights()}, gamma,
                            at);
@@ -349,14 +349,6 @@ FitResult Fit::solve(std::ptrdiff_t rank_below) {
     return result;
 }
 
-/// The one whose every step evaluates the exact curvature.
-std::string_view exact_solver(const FitProblem& problem) {
-    const auto any = [](std::span<const double> weights) {
-        return std::any_of(weights.begin(), weights.end(), [](double w) { return w > 0.0; });
-    };
-    return any(problem.absolute) || any(problem.groups.weights) ? "ProxNewton" : "Newton";
-}
-
 }  // namespace
 
 LossSelector select_loss(std::string_view model, std::string_view link) {
@@ -402,7 +394,6 @@ std::vector<FitResult> fit_directly(const Design& design, std::span<const FitPro
         FitProblem problem = problems[i];
         FitOptions own = options;
         own.progress = {};
-        if (options.solver.empty()) own.solver = exact_solver(problem);
         if (!outcome.coef.empty()) {
             problem.start_coef = outcome.coef;
             problem.start_intercept = outcome.intercept;

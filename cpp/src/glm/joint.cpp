@@ -188,8 +188,8 @@ std::vector<FitResult> JointFit::solve() {
         std::vector<double> start = problem.null_point();
         Evaluation null;
         problem.likelihood().evaluate(start, Curvature::expected, null);
-        results[m].rank =
-            static_cast<std::ptrdiff_t>(rank_at(problem, problem.gram(null)).independent.size());
+        results[m].rank = static_cast<std::ptrdiff_t>(
+            rank_at(problem.coordinates(), problem.gram(null)).independent.size());
         if (!problem.given().start_coef.empty()) start = problem.given_start();
         gamma.insert(gamma.end(), start.begin(), start.end());
     }
@@ -202,7 +202,7 @@ std::vector<FitResult> JointFit::solve() {
     std::vector<double> free_ridge;
     for (const std::ptrdiff_t j : free) free_ridge.push_back(ridge[static_cast<std::size_t>(j)]);
     const GroupPenalty of_free(free_ridge, norms.restricted(free));
-    const std::unique_ptr<Solver> solver = make_solver(options_.solver, options_.settings);
+    const std::unique_ptr<Solver> solver = solver_of(options_, of_free.smooth());
     SolveOptions settings{tolerance, options_.max_iterations, scale};
     SolveResult solved = minimise_within(objective, of_free, *solver, free, settings, gamma, at);
 

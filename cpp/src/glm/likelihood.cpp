@@ -4,8 +4,8 @@
 #include <cmath>
 #include <type_traits>
 
+#include "lanes.hpp"
 #include "spikeglm/backend/kernels.hpp"
-#include "spikeglm/backend/memory.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/glm/observation/all.hpp"
 #include "standardise.hpp"
@@ -36,24 +36,6 @@ private:
     Workspace::Frame frame_;
     RowBlock block_;
 };
-
-using Lanes = std::vector<std::vector<double>>;
-
-Lanes make_lanes(const RowPlan& plan, std::ptrdiff_t size) {
-    require_memory(plan.n_lanes, size, sizeof(double), "the sums of a pass");
-    return Lanes(static_cast<std::size_t>(plan.n_lanes),
-                 std::vector<double>(static_cast<std::size_t>(size), 0.0));
-}
-
-/// Four sums at a time, so that an addition does not wait for the one before it.
-double sum_of(const double* values, std::ptrdiff_t count) {
-    double sums[4] = {};
-    std::ptrdiff_t i = 0;
-    for (; i + 4 <= count; i += 4)
-        for (std::ptrdiff_t k = 0; k < 4; ++k) sums[k] += values[i + k];
-    for (; i < count; ++i) sums[0] += values[i];
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
 
 /// Where a function that falls through zero does so, next to `x`: steps outwards until the sign
 /// changes, then the Illinois form of false position. At a border where it does not change, that

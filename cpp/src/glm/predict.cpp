@@ -20,6 +20,7 @@ void predict_many(const Design& design, std::span<const double> coef,
                   std::span<const double> intercepts, std::span<const double> offset, int link,
                   double* mu, const Execution& execution) {
     const auto n_models = static_cast<std::ptrdiff_t>(intercepts.size());
+    if (intercepts.empty()) throw std::invalid_argument("there is no model to predict with.");
     if (static_cast<std::ptrdiff_t>(coef.size()) != design.cols() * n_models)
         throw std::invalid_argument("X has " + std::to_string(design.cols()) +
                                     " columns, the model was fitted with " +

@@ -204,28 +204,42 @@ SolveResult minimise_within(const Objective& objective, const Penalty& penalty, 
     return result;
 }
 
-double kkt_residual(const Penalty& penalty, std::span<const double> gamma, Evaluation at,
+std::unique_ptr<Solver> solver_of(const FitOptions& options, bool smooth) {
+    const std::string_view exact = smooth ? "Newton" : "ProxNewton";
+    return make_solver(options.solver.empty() ? exact : options.solver, options.settings);
+}
+
+double kkt_residual(const Penalty& penalty, std::span<const double> gamma,
+                    std::vector<double> gradient, std::vector<double> diagonal,
                     std::span<const std::ptrdiff_t> coordinates) {
-    penalty.add_gradient(gamma, at.gradient);
-    penalty.add_curvature(at.curvature);
-    penalty.groups().min_norm_subgradient(gamma, at.gradient);
+    penalty.add_gradient(gamma, gradient);
+    penalty.add_diagonal(diagonal);
+    penalty.groups().min_norm_subgradient(gamma, gradient);
     double largest = 0.0;
     for (const std::ptrdiff_t coordinate : coordinates) {
         const auto j = static_cast<std::size_t>(coordinate);
-        const double h = at.curvature[j * (gamma.size() + 1)];
-        if (h > 0.0) largest = std::max(largest, std::abs(at.gradient[j]) / std::sqrt(h));
+        if (diagonal[j] > 0.0)
+            largest = std::max(largest, std::abs(gradient[j]) / std::sqrt(diagonal[j]));
     }
     return largest;
 }
 
+double kkt_residual(const Penalty& penalty, std::span<const double> gamma, const Evaluation& at,
+                    std::span<const std::ptrdiff_t> coordinates) {
+    std::vector<double> diagonal;
+    for (std::size_t j = 0; j < gamma.size(); ++j)
+        diagonal.push_back(at.curvature[j * (gamma.size() + 1)]);
+    return kkt_residual(penalty, gamma, at.gradient, std::move(diagonal), coordinates);
+}
+
 /// What may remain of a unit diagonal for a column to count as independent of the others: the
 /// rounding of a Gram matrix, with room.
-RankReport rank_at(const Problem& problem, std::span<const double> gram) {
-    const std::size_t p = problem.coordinates().cols();
+RankReport rank_at(const Coordinates& coordinates, std::span<const double> gram) {
+    const std::size_t p = coordinates.cols();
     const double tolerance = 64.0 * std::numeric_limits<double>::epsilon() *
                              static_cast<double>(std::max<std::size_t>(p, 10));
-    return rank_of_gram(gram, static_cast<std::ptrdiff_t>(p + 1),
-                        problem.coordinates().candidates(), tolerance);
+    return rank_of_gram(gram, static_cast<std::ptrdiff_t>(p + 1), coordinates.candidates(),
+                        tolerance);
 }
 
 void require_feasible(const Evaluation& at, bool given) {

@@ -2,6 +2,7 @@
 /// One problem in standardised coordinates: what solving it, alone or with others, is made of.
 /// Internal to src/glm.
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -84,12 +85,20 @@ SolveResult minimise_within(const Objective& objective, const Penalty& penalty, 
                             std::span<const std::ptrdiff_t> free, const SolveOptions& options,
                             std::span<double> gamma, Evaluation& at);
 
-/// max_j |g_j| / sqrt(h_jj) over `coordinates`, for the subgradient of least norm.
+/// The solver that the options name; for an empty name the one of the exact curvature.
+[[nodiscard]] std::unique_ptr<Solver> solver_of(const FitOptions& options, bool smooth);
+
+/// max_j |g_j| / sqrt(h_jj) over `coordinates`, for the subgradient of least norm, given gradient
+/// and diagonal of the curvature of the loss.
 [[nodiscard]] double kkt_residual(const Penalty& penalty, std::span<const double> gamma,
-                                  Evaluation at, std::span<const std::ptrdiff_t> coordinates);
+                                  std::vector<double> gradient, std::vector<double> diagonal,
+                                  std::span<const std::ptrdiff_t> coordinates);
+[[nodiscard]] double kkt_residual(const Penalty& penalty, std::span<const double> gamma,
+                                  const Evaluation& at,
+                                  std::span<const std::ptrdiff_t> coordinates);
 
 /// What the Gram matrix at the constant model says about the candidates.
-[[nodiscard]] RankReport rank_at(const Problem& problem, std::span<const double> gram);
+[[nodiscard]] RankReport rank_at(const Coordinates& coordinates, std::span<const double> gram);
 
 /// Throws unless the loss at a starting point is finite.
 void require_feasible(const Evaluation& at, bool given);

@@ -64,7 +64,6 @@ private:
     Coordinates::Split split_;
     PreparedDesign prepared_;
     BatchPass pass_;
-    Thinned no_model_rows_;
     std::vector<std::uint8_t> used_blocks_;
     std::vector<std::unique_ptr<Problem>> own_;
     std::vector<GroupNorms> norms_;
@@ -92,7 +91,6 @@ Screening::Screening(const Design& design, std::span<const FitProblem> problems,
           rows_.moments().n_used == design.rows() ? std::span<const std::uint8_t>() : rows_.used(),
           split_.row_location, split_.row_spread),
       pass_(prepared_, split_.sum_location, split_.sum_spread, options.execution),
-      no_model_rows_(prepared_, std::max<std::ptrdiff_t>(design.rows(), 1), 0),
       used_blocks_(pass_.used_blocks(rows_.used())) {
     for (std::size_t k = 0; k < problems.size(); ++k) {
         const FitProblem& given = problems[k];
@@ -110,7 +108,7 @@ Screening::Screening(const Design& design, std::span<const FitProblem> problems,
 std::vector<BatchPass::Request> Screening::look(bool diagnose) {
     std::vector<BatchPass::Request> requests;
     for (std::size_t k = 0; k < problems_.size(); ++k)
-        requests.push_back({&members_[k], points_[k], &no_model_rows_, nullptr, diagnose});
+        requests.push_back({&members_[k], points_[k], nullptr, nullptr, diagnose});
     pass_.evaluate(requests, Curvature::observed);
     return requests;
 }
@@ -244,16 +242,8 @@ void Screening::finish(std::size_t k, const BatchPass::Request& request) {
     const Problem& problem = *own_[k];
     if (problem.silent()) return;
     const GroupPenalty penalty(problem.ridge_weights(), norms_[k]);
-    std::vector<double> gradient = request.gradient;
-    penalty.add_gradient(points_[k], gradient);
-    norms_[k].min_norm_subgradient(points_[k], gradient);
-    const std::vector<double> ridge = problem.ridge_weights();
-    results_[k].kkt = 0.0;
-    for (const std::ptrdiff_t j : problem.coordinates().candidates()) {
-        const double h = request.diagonal[at(j)] + ridge[at(j)];
-        if (h > 0.0)
-            results_[k].kkt = std::max(results_[k].kkt, std::abs(gradient[at(j)]) / std::sqrt(h));
-    }
+    results_[k].kkt = kkt_residual(penalty, points_[k], request.gradient, request.diagonal,
+                                   problem.coordinates().candidates());
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ std::ptrdiff_t rank_of(const Problem& problem) {
     if (problem.silent()) return problem.describe().n_free;
     Evaluation null;
     problem.likelihood().evaluate(problem.null_point(), Curvature::expected, null);
-    return static_cast<std::ptrdiff_t>(rank_at(problem, problem.gram(null)).independent.size());
+    return static_cast<std::ptrdiff_t>(
+        rank_at(problem.coordinates(), problem.gram(null)).independent.size());
 }
 
 }  // namespace
@@ -33,7 +34,7 @@ Stepper::Stepper(const Design& design, const FitProblem& problem, const FitOptio
     Problem first(design, problem, options, RowSelector(design, options).select(problem.sample));
     first.coordinates().share_spread(problem.groups.begin, problem.groups.members);
     first.prepare();
-    auto solver = make_solver(options.solver, options.settings);
+    auto solver = solver_of(options, first.group_norms().empty());
     if (!first.group_norms().empty() && !solver->handles_groups())
         throw std::invalid_argument("the solver '" + std::string(options.solver) +
                                     "' cannot hold a penalty with kinks.");

@@ -132,6 +132,10 @@ void GroupPenalty::add_curvature(std::span<double> curvature) const {
     for (std::size_t j = 0; j < n; ++j) curvature[j * n + j] += ridge_[j];
 }
 
+void GroupPenalty::add_diagonal(std::span<double> diagonal) const {
+    for (std::size_t j = 0; j < ridge_.size(); ++j) diagonal[j] += ridge_[j];
+}
+
 double QuadraticPenalty::smooth_value(std::span<const double> x) const {
     double sum = 0.0;
     for (std::size_t j = 0; j < x.size(); ++j) {
@@ -149,6 +153,11 @@ void QuadraticPenalty::add_gradient(std::span<const double> x, std::span<double>
 
 void QuadraticPenalty::add_curvature(std::span<double> curvature) const {
     for (std::size_t i = 0; i < matrix_.size(); ++i) curvature[i] += matrix_[i];
+}
+
+void QuadraticPenalty::add_diagonal(std::span<double> diagonal) const {
+    for (std::size_t j = 0; j < diagonal.size(); ++j)
+        diagonal[j] += matrix_[j * (diagonal.size() + 1)];
 }
 
 }  // namespace spikeglm

@@ -34,8 +34,9 @@ namespace spikeglm {
 
 struct FitOptions {
     LossSelector loss;  ///< its parameter is that of problems that do not bring their own
-    /// By name, or empty: chosen by cost. Then problems are solved as a batch on one curvature
-    /// that their secant pairs correct, and those that it cannot certify by Newton's method.
+    /// By name, or empty: chosen by cost. Then `fit` solves problems as a batch on one curvature
+    /// that their secant pairs correct, and those that it cannot certify by Newton's method
+    /// (ProxNewton under a penalty with kinks), as all else that takes these options does.
     std::string_view solver = {};
     SolverSettings settings = {};
     double tolerance = 1e-8;   ///< distance to the optimum, in standard errors

@@ -66,6 +66,8 @@ public:
     [[nodiscard]] virtual double smooth_value(std::span<const double> x) const = 0;
     virtual void add_gradient(std::span<const double> x, std::span<double> gradient) const = 0;
     virtual void add_curvature(std::span<double> curvature) const = 0;
+    /// The diagonal of the curvature alone.
+    virtual void add_diagonal(std::span<double> diagonal) const = 0;
 
     [[nodiscard]] const GroupNorms& groups() const { return groups_; }
     /// Whether gradient and curvature of the whole penalty exist everywhere.
@@ -90,6 +92,7 @@ public:
     [[nodiscard]] double smooth_value(std::span<const double> x) const override;
     void add_gradient(std::span<const double> x, std::span<double> gradient) const override;
     void add_curvature(std::span<double> curvature) const override;
+    void add_diagonal(std::span<double> diagonal) const override;
 
 private:
     std::vector<double> ridge_;
@@ -103,6 +106,7 @@ public:
     [[nodiscard]] double smooth_value(std::span<const double> x) const override;
     void add_gradient(std::span<const double> x, std::span<double> gradient) const override;
     void add_curvature(std::span<double> curvature) const override;
+    void add_diagonal(std::span<double> diagonal) const override;
 
 private:
     std::vector<double> matrix_;
