@@ -72,19 +72,23 @@ void time_products(Index cols) {
              kernels().add_products(block, w.data(), rows, 1, out.data(), scratch.data());
          }),
          rows, elements * static_cast<double>(cols + 3), 8.0 * elements);
-    for (const Index problems : {1, 20}) {
-        const Vector coef = random_vector(cols * problems, -1.0, 1.0);
+    for (const Index problems : {1, 24, 50}) {
+        const Index filled = problems == 1 ? 1 : (problems + 7) / 8 * 8;
+        const Vector coef = random_vector(cols * filled, -1.0, 1.0);
         const Vector d = random_vector(rows * problems, -1.0, 1.0);
         Vector eta(d.size(), 0.0);
         Vector gradient(coef.size(), 0.0);
         const std::string what = size + ", " + std::to_string(problems) + " problem(s)";
         const double flops = 2.0 * elements * static_cast<double>(problems);
-        line("matvec" + what, seconds_of([&] {
-                 kernels().matvec(block, coef.data(), cols, problems, eta.data(), rows);
-             }),
+        const Index stride = problems == 1 ? cols : filled;
+        const auto product = problems == 1 ? kernels().matvec : kernels().matvec_many;
+        const auto transposed =
+            problems == 1 ? kernels().transpose_matvec : kernels().transpose_matvec_many;
+        line("matvec" + what,
+             seconds_of([&] { product(block, coef.data(), stride, problems, eta.data(), rows); }),
              rows, flops, 8.0 * elements);
         line("transpose_matvec" + what, seconds_of([&] {
-                 kernels().transpose_matvec(block, d.data(), rows, problems, gradient.data(), cols);
+                 transposed(block, d.data(), rows, problems, gradient.data(), stride);
              }),
              rows, flops, 8.0 * elements);
     }

@@ -82,19 +82,27 @@ inline Packet min(const Packet& a, const Packet& b) { return Packet(a.lanes.min(
 /// The nearest integer, the even one of two.
 inline Packet nearest(const Packet& x) { return Packet(x.lanes.rint()); }
 
+/// Out of line, because it is rare.
+template <class F>
+[[gnu::noinline]] Packet patched(const Mask& usual, const Packet& fast, const Packet& x,
+                                 F library) {
+    return select(usual, fast, Packet(x.lanes.unaryExpr(library)));
+}
+
 /// Takes the lanes in which Eigen's vector function is exact to rounding from it, and the others
 /// from the library function: what is in one lane never decides about another.
 template <class F>
-Packet with_exceptions(const Mask& usual, const Packet& fast, const Packet& x, F library) {
+[[gnu::always_inline]] inline Packet with_exceptions(const Mask& usual, const Packet& fast,
+                                                     const Packet& x, F library) {
     const Packet one = select(usual, Packet(1.0), Packet(0.0));
     if (one.lanes.sum() == packet_size) [[likely]]
         return fast;
-    return select(usual, fast, Packet(x.lanes.unaryExpr(library)));
+    return patched(usual, fast, x, library);
 }
 
 /// Eigen's vector exp clamps its argument; outside the range in which it is exact to rounding the
 /// library function gives zero, subnormal numbers and infinity as they should be.
-inline Packet exp(const Packet& x) {
+[[gnu::always_inline]] inline Packet exp(const Packet& x) {
     return with_exceptions(abs(x) < Packet(708.0), Packet(x.lanes.exp()), x,
                            [](double v) { return std::exp(v); });
 }
@@ -125,12 +133,11 @@ Packet each(F f, const Packet& x) {
 
 /// Loads up to packet_size values; the rest is filled, so that every row takes the same path
 /// wherever it stands in a block.
-inline Packet load(const double* source, std::ptrdiff_t count, double fill) {
+[[gnu::always_inline]] inline Packet load(const double* source, std::ptrdiff_t count, double fill) {
+    if (count >= packet_size) [[likely]]
+        return Packet(Lanes::Map(source));
     Packet packet(fill);
-    if (count >= packet_size)
-        packet.lanes = Lanes::Map(source);
-    else
-        packet.lanes.head(count) = Eigen::ArrayXd::Map(source, count);
+    for (std::ptrdiff_t i = 0; i < count; ++i) packet.lanes[i] = source[i];
     return packet;
 }
 

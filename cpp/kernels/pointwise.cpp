@@ -30,8 +30,9 @@ double row_terms_loop(double parameter, std::ptrdiff_t n, const double* y, const
             w = load(weight + i, count, 0.0);
         else if (count < packet_size)
             w.lanes.tail(packet_size - count) = 0.0;
+        const bool plain = weight == nullptr && count >= packet_size;
         const auto weighted = [&](const Packet& value) {
-            return math::select(w != Packet(0.0), w * value, Packet(0.0));
+            return plain ? value : math::select(w != Packet(0.0), w * value, Packet(0.0));
         };
         total += weighted(t.loss.value).lanes;
         store(weighted(t.loss.d1), count, d1 + i);

@@ -1,45 +1,24 @@
 #include "rank_update.hpp"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <array>
 #include <utility>
 
-#include "runs.hpp"
+#include "register_tiles.hpp"
 
 namespace spikeglm {
 namespace {
 
-namespace packets = Eigen::internal;
-using Register = packets::packet_traits<double>::type;
-constexpr int lanes = packets::packet_traits<double>::size;
-
-/// A tile of sums: so many packets of columns, times so many columns that are broadcast. It takes
-/// most of the registers; without a fused multiply-add the products need some too.
-constexpr bool many_registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32;
-constexpr int tile_packets = many_registers || lanes > 2 ? 3 : 2;
-constexpr int tile_columns = many_registers ? 8 : 4;
+using namespace tiles;
 
 /// Rows that are weighted at a time; with the columns of a tile they stay in the first cache.
 constexpr std::ptrdiff_t chunk_rows = 64;
-constexpr std::ptrdiff_t packed_stride = tile_packets * lanes;
 
 std::ptrdiff_t packets_of(std::ptrdiff_t cols) { return (cols + lanes - 1) / lanes; }
 
 /// Where packet q begins: the last one ends with the columns, so that no load is partial.
 std::ptrdiff_t packet_begin(std::ptrdiff_t q, std::ptrdiff_t cols) {
     return std::min(q * lanes, cols - lanes);
-}
-
-/// Calls f(first, count) for groups of at most tile_packets packets, about equally many in each.
-template <class F>
-void for_each_group(std::ptrdiff_t cols, F&& f) {
-    const std::ptrdiff_t n = packets_of(cols);
-    const std::ptrdiff_t n_groups = (n + tile_packets - 1) / tile_packets;
-    for (std::ptrdiff_t g = 0; g < n_groups; ++g) {
-        const std::ptrdiff_t first = g * n / n_groups;
-        f(first, (g + 1) * n / n_groups - first);
-    }
 }
 
 /// Calls f(column, columns, first, count) for the tiles of a group, in the order of the sums: those
@@ -51,10 +30,6 @@ void for_each_tile(std::ptrdiff_t cols, std::ptrdiff_t group, std::ptrdiff_t cou
         const std::ptrdiff_t first = std::max(group, j / lanes);
         f(j, std::min<std::ptrdiff_t>(tile_columns, cols - j), first, group + count - first);
     }
-}
-
-void add_to(double* sums, const Register& value) {
-    packets::pstoreu(sums, packets::padd(packets::ploadu<Register>(sums), value));
 }
 
 /// Writes w x for the packets of a group, packed_stride from row to row, and adds the sums over
@@ -86,45 +61,10 @@ void pack(const DenseRows& x, std::ptrdiff_t first, const double* w, const doubl
     }
 }
 
-/// Adds the products of packed rows with columns of x, which begin at `x`, to a tile. With every
-/// row it asks for what is at `ahead`, `ahead_stride` bytes from row to row.
-template <int Columns, int Packets>
-void add_tile(const double* x, std::ptrdiff_t stride, const double* packed, std::ptrdiff_t rows,
-              const char* ahead, std::ptrdiff_t ahead_stride, double* sums) {
-    Register total[Columns][Packets];
-    for (auto& column : total)
-        for (Register& value : column) value = packets::pset1<Register>(0.0);
-    for (std::ptrdiff_t r = 0; r < rows; ++r) {
-        packets::prefetch(ahead);
-        Register weighted[Packets];
-        unrolled<Packets>(
-            [&](auto v) { weighted[v] = packets::pload<Register>(packed + v * lanes); });
-        unrolled<Columns>([&](auto j) {
-            const Register value = packets::pset1<Register>(x[j]);
-            unrolled<Packets>(
-                [&](auto v) { total[j][v] = packets::pmadd(value, weighted[v], total[j][v]); });
-        });
-        ahead += ahead_stride;
-        x += stride;
-        packed += packed_stride;
-    }
-    for (const auto& column : total)
-        for (const Register& value : column) {
-            add_to(sums, value);
-            sums += lanes;
-        }
-}
-
 using Pack = decltype(&pack<1, false>);
-using Tile = decltype(&add_tile<1, 1>);
 constexpr auto pack_of = []<int... V>(std::integer_sequence<int, V...>) {
     return std::array<Pack, 2 * tile_packets>{pack<V / 2 + 1, V % 2 != 0>...};
 }(std::make_integer_sequence<int, 2 * tile_packets>());
-constexpr auto tile_of = []<int... I>(std::integer_sequence<int, I...>) {
-    return std::array<Tile, tile_columns * tile_packets>{
-        add_tile<I / tile_packets + 1, I % tile_packets + 1>...};
-}(std::make_integer_sequence<int, tile_columns * tile_packets>());
-
 /// Columns that are summed: fewer than a packet has are filled up with zeros.
 std::ptrdiff_t filled(std::ptrdiff_t cols) {
     return cols > 0 ? std::max<std::ptrdiff_t>(cols, lanes) : 0;
@@ -137,7 +77,7 @@ struct Sizes {
 
 Sizes sizes_of(std::ptrdiff_t cols, std::ptrdiff_t n_vectors) {
     Sizes sizes{0, n_vectors * packets_of(cols) * lanes};
-    for_each_group(cols, [&](std::ptrdiff_t group, std::ptrdiff_t n_packets) {
+    for_each_group(packets_of(cols), [&](std::ptrdiff_t group, std::ptrdiff_t n_packets) {
         for_each_tile(
             cols, group, n_packets,
             [&](std::ptrdiff_t, std::ptrdiff_t columns, std::ptrdiff_t, std::ptrdiff_t count) {
@@ -156,16 +96,15 @@ void add_chunk(const DenseRows& x, const double* w, const double* d, const char*
     const bool with_d = d != nullptr;
     double* weighted_sums = with_d ? sums + vector_size : sums;
     double* tile = weighted_sums + vector_size;
-    for_each_group(x.cols, [&](std::ptrdiff_t group, std::ptrdiff_t n_packets) {
+    for_each_group(packets_of(x.cols), [&](std::ptrdiff_t group, std::ptrdiff_t n_packets) {
         pack_of[static_cast<std::size_t>(2 * (n_packets - 1) + with_d)](
             x, group, w, d, packed.data(), weighted_sums, sums);
         for_each_tile(x.cols, group, n_packets,
                       [&](std::ptrdiff_t j, std::ptrdiff_t columns, std::ptrdiff_t first,
                           std::ptrdiff_t count) {
-                          const auto kind = (columns - 1) * tile_packets + count - 1;
-                          tile_of[static_cast<std::size_t>(kind)](
-                              x.values + j, x.stride, packed.data() + (first - group) * lanes,
-                              x.rows, ahead, ahead_stride, tile);
+                          tile_of(columns, count)(x.values + j, x.stride,
+                                                  packed.data() + (first - group) * lanes, x.rows,
+                                                  {ahead, ahead_stride}, tile, count * lanes);
                           tile += columns * count * lanes;
                           ahead += x.rows * ahead_stride;
                       });
@@ -219,7 +158,7 @@ void collect_rank_update(std::ptrdiff_t cols, std::ptrdiff_t n_vectors, const do
         for (std::ptrdiff_t q = 0; q < packets_of(n); ++q)
             for_each_lane(
                 q, [&](std::ptrdiff_t i, double sum) { vectors[columns[i] + m * stride] = sum; });
-    for_each_group(n, [&](std::ptrdiff_t group, std::ptrdiff_t n_packets) {
+    for_each_group(packets_of(n), [&](std::ptrdiff_t group, std::ptrdiff_t n_packets) {
         for_each_tile(n, group, n_packets,
                       [&](std::ptrdiff_t j, std::ptrdiff_t n_columns, std::ptrdiff_t first,
                           std::ptrdiff_t count) {

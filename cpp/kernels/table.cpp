@@ -1,8 +1,10 @@
 #include "basis_kernels.hpp"
 #include "block_products.hpp"
+#include "cholesky.hpp"
 #include "convolution_kernels.hpp"
 #include "factored_products.hpp"
 #include "local_basis.hpp"
+#include "many_products.hpp"
 #include "pointwise.hpp"
 
 #if defined(_WIN32)
@@ -18,12 +20,16 @@ extern "C" SPIKEGLM_KERNEL_EXPORT const spikeglm::KernelTable* spikeglm_kernels(
         SPIKEGLM_LEVEL,
         matvec_kernel,
         transpose_matvec_kernel,
+        matvec_many_kernel,
+        transpose_matvec_many_kernel,
         add_products_kernel,
         products_size_kernel,
         collect_products_kernel,
         add_moments_kernel,
         add_cell_moments_kernel,
         row_terms_kernel,
+        cholesky_kernel,
+        cholesky_solve_kernel,
         inverse_link_kernel,
         evaluate_basis_kernel,
         evaluate_runs_kernel,

@@ -237,6 +237,30 @@ TEST("block products agree with plain loops") {
                 }
 }
 
+TEST("the Cholesky factor solves, and refuses what is not positive definite") {
+    for (const Index n : {1, 2, 7, 33, 130}) {
+        check::context() = std::to_string(n);
+        const Vector root = random_vector(n * n, 8);
+        Vector matrix(at(n * n), 0.0);
+        for (Index i = 0; i < n; ++i)
+            for (Index j = 0; j < n; ++j) {
+                for (Index k = 0; k < n; ++k)
+                    matrix[at(i + j * n)] += root[at(i + k * n)] * root[at(j + k * n)];
+                matrix[at(i + j * n)] += i == j ? 1.0 : 0.0;
+            }
+        const Vector expected = random_vector(n, 9);
+        Vector x(at(n), 0.0);
+        for (Index i = 0; i < n; ++i)
+            for (Index j = 0; j < n; ++j) x[at(i)] += matrix[at(i + j * n)] * expected[at(j)];
+        Vector factor = matrix;
+        CHECK(kernels().cholesky(n, factor.data()));
+        kernels().cholesky_solve(n, factor.data(), x.data());
+        for (Index i = 0; i < n; ++i) CHECK_CLOSE(x[at(i)], expected[at(i)], 1e-10);
+        matrix.back() -= 1e4 * static_cast<double>(n);
+        CHECK(!kernels().cholesky(n, matrix.data()));
+    }
+}
+
 TEST("the sandwich agrees with plain loops, negative weights included") {
     for (const Index rows : {0, 1, 7, 8, 9, 127, 128, 129})
         for (Index cols = 1; cols <= 17; ++cols) {

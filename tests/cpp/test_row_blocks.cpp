@@ -206,6 +206,40 @@ TEST("products of blocks with sparse parts agree with plain loops") {
     });
 }
 
+TEST("products with many problems side by side agree with plain loops") {
+    for_each_example([](const Example& x) {
+        for (const Index problems : {1, 4, 8, 13, 25, 50}) {
+            const Index filled = (problems + problem_lanes - 1) / problem_lanes * problem_lanes;
+            const Index stride = filled + 3;
+            const Vector coef = random_vector(x.cols * stride);
+            const Vector d = random_vector(x.rows * problems + 1);
+            const Vector eta_before = random_vector(x.rows * problems + 1);
+            const Vector out_before = random_vector(x.cols * stride);
+            Vector eta = eta_before;
+            Vector out = out_before;
+            kernels().matvec_many(x.block(), coef.data(), stride, problems, eta.data(), x.rows);
+            kernels().transpose_matvec_many(x.block(), d.data(), x.rows, problems, out.data(),
+                                            stride);
+            for (Index m = 0; m < problems; ++m) {
+                for (Index r = 0; r < x.rows; ++r) {
+                    double sum = eta_before[at(r + m * x.rows)];
+                    for (Index c = 0; c < x.cols; ++c) sum += x(r, c) * coef[at(c * stride + m)];
+                    CHECK_CLOSE(eta[at(r + m * x.rows)], sum, 1e-13);
+                }
+                for (Index c = 0; c < x.cols; ++c) {
+                    double sum = out_before[at(c * stride + m)];
+                    for (Index r = 0; r < x.rows; ++r) sum += x(r, c) * d[at(r + m * x.rows)];
+                    CHECK_CLOSE(out[at(c * stride + m)], sum, 1e-12);
+                }
+            }
+            CHECK(eta.back() == eta_before.back());
+            for (Index c = 0; c < x.cols; ++c)
+                for (Index m = filled; m < stride; ++m)
+                    CHECK(out[at(c * stride + m)] == out_before[at(c * stride + m)]);
+        }
+    });
+}
+
 TEST("sums of products, added up over blocks, have every pair of columns once") {
     for_each_example([](const Example& x) {
         for (const Index n_vectors : {1, 2}) {

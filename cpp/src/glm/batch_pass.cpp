@@ -46,6 +46,48 @@ RowBlock squared(const RowBlock& x, Workspace::Frame& frame) {
     return {x.rows, x.cols, parts, x.n_parts};
 }
 
+/// Where the coefficient of column j of X and problem k lies: a few problems lie one after the
+/// other, many side by side, filled up.
+struct Layout {
+    Layout(std::ptrdiff_t n_cols, std::size_t n_problems)
+        : many(n_problems > 3),
+          cols(n_cols),
+          filled(many ? (static_cast<std::ptrdiff_t>(n_problems) + problem_lanes - 1) /
+                            problem_lanes * problem_lanes
+                      : static_cast<std::ptrdiff_t>(n_problems)) {}
+    [[nodiscard]] std::size_t operator()(std::ptrdiff_t j, std::ptrdiff_t k) const {
+        return at(many ? j * filled + k : k * cols + j);
+    }
+    [[nodiscard]] std::ptrdiff_t stride() const { return many ? filled : cols; }
+    [[nodiscard]] std::ptrdiff_t size() const { return cols * filled; }
+    /// Adds x'd of `n` problems, the first of which has its sums at `sums`.
+    void add(const RowBlock& x, const double* d, std::ptrdiff_t n, double* sums) const {
+        (many ? kernels().transpose_matvec_many : kernels().transpose_matvec)(x, d, x.rows, n, sums,
+                                                                              stride());
+    }
+
+    bool many;
+    std::ptrdiff_t cols, filled;
+};
+
+/// Numbers that begin where a line of the cache does.
+class AlignedNumbers {
+public:
+    explicit AlignedNumbers(std::ptrdiff_t size) : values_(at(size) + line, 0.0) {
+        void* begin = values_.data();
+        std::size_t space = values_.size() * sizeof(double);
+        aligned_ = static_cast<double*>(
+            std::align(line * sizeof(double), at(size) * sizeof(double), begin, space));
+    }
+    [[nodiscard]] double* data() { return aligned_; }
+    [[nodiscard]] const double* data() const { return aligned_; }
+
+private:
+    static constexpr std::size_t line = 8;
+    std::vector<double> values_;
+    double* aligned_;
+};
+
 const double* from(std::span<const double> values, std::ptrdiff_t first) {
     return values.empty() ? nullptr : values.data() + first;
 }
@@ -63,31 +105,39 @@ std::vector<std::uint8_t> BatchPass::used_blocks(std::span<const std::uint8_t> u
     return used;
 }
 
+struct BatchPass::Predictors {
+    Layout layout;
+    AlignedNumbers beta;
+    std::vector<double> intercept;
+};
+
 BatchPass::Predictors BatchPass::in_user_units(std::span<const Request> requests) const {
-    const std::size_t p = spread_.size();
-    Predictors predictors{std::vector<double>(p * requests.size()), {}};
+    const Layout layout(design_.cols(), requests.size());
+    Predictors predictors{layout, AlignedNumbers(layout.size()), {}};
     for (std::size_t k = 0; k < requests.size(); ++k) {
         double intercept = requests[k].gamma.back();
-        for (std::size_t j = 0; j < p; ++j) {
-            const double beta = requests[k].gamma[j] / spread_[j];
-            predictors.beta[k * p + j] = beta;
-            intercept -= location_[j] * beta;
+        for (std::ptrdiff_t j = 0; j < layout.cols; ++j) {
+            const double beta = requests[k].gamma[at(j)] / spread_[at(j)];
+            predictors.beta.data()[layout(j, static_cast<std::ptrdiff_t>(k))] = beta;
+            intercept -= location_[at(j)] * beta;
         }
         predictors.intercept.push_back(intercept);
     }
     return predictors;
 }
 
-/// Requests with rows in use in a block, as ranges.
+/// Requests with rows in use in a block, as ranges that begin at multiples of a granule and hold
+/// some others.
 std::vector<BatchPass::Run> BatchPass::runs_of(std::span<const Request> requests,
-                                               std::ptrdiff_t block) const {
+                                               std::ptrdiff_t block, std::size_t granule) {
     std::vector<Run> runs;
     for (std::size_t k = 0; k < requests.size(); ++k) {
         if ((*requests[k].member->used_blocks)[at(block)] == 0) continue;
-        if (!runs.empty() && runs.back().end == k)
-            ++runs.back().end;
+        const std::size_t begin = k / granule * granule;
+        if (runs.empty() || begin > runs.back().end)
+            runs.push_back({begin, k + 1});
         else
-            runs.push_back({k, k + 1});
+            runs.back().end = k + 1;
     }
     return runs;
 }
@@ -100,9 +150,11 @@ void BatchPass::eta_of(const RowBlock& x, std::ptrdiff_t first, std::span<const 
         if (const double* offset = from(requests[k].member->sample.offset, first))
             for (std::ptrdiff_t r = 0; r < x.rows; ++r) own[r] += offset[r];
     }
-    kernels().matvec(x, predictors.beta.data() + run.begin * spread_.size(), x.cols,
-                     static_cast<std::ptrdiff_t>(run.end - run.begin),
-                     eta + static_cast<std::ptrdiff_t>(run.begin) * x.rows, x.rows);
+    const Layout& layout = predictors.layout;
+    const auto begin = static_cast<std::ptrdiff_t>(run.begin);
+    const auto product = layout.many ? kernels().matvec_many : kernels().matvec;
+    product(x, predictors.beta.data() + layout(0, begin), layout.stride(),
+            static_cast<std::ptrdiff_t>(run.end) - begin, eta + begin * x.rows, x.rows);
 }
 
 namespace {
@@ -133,6 +185,7 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
     const auto m = static_cast<std::ptrdiff_t>(requests.size());
     const std::ptrdiff_t step = design_.rows_per_block();
     const Predictors predictors = in_user_units(requests);
+    const Layout& layout = predictors.layout;
     std::vector<std::size_t> diagnosed;
     for (std::size_t k = 0; k < requests.size(); ++k)
         if (requests[k].diagnose) diagnosed.push_back(k);
@@ -140,8 +193,9 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
     // Of each problem the loss, the sums of d1 and of d2 over the model rows, and Pearson's; X'd1
     // of all; and of those that are diagnosed the sum of d2, X'd2 and (X^2)'d2.
     const std::ptrdiff_t first_product = 4 * m;
-    const std::ptrdiff_t first_diagnosis = first_product + m * p;
-    const std::ptrdiff_t lane_size = first_diagnosis + n_diagnosed * (1 + 2 * p);
+    const std::ptrdiff_t first_diagnosis = first_product + layout.size();
+    const Layout diagnosis_layout(p, diagnosed.size());
+    const std::ptrdiff_t lane_size = first_diagnosis + n_diagnosed + 2 * diagnosis_layout.size();
     const RowPlan plan = RowPlan::make(design_.rows(), lane_size, step);
     Lanes lanes = make_lanes(plan, lane_size);
     Lanes weakest = make_lanes(plan, m, std::numeric_limits<double>::infinity());
@@ -150,7 +204,7 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
         [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
             Workspace::Frame& frame) {
             const std::ptrdiff_t block = first / step;
-            const std::vector<Run> runs = runs_of(requests, block);
+            const std::vector<Run> runs = runs_of(requests, block, layout.many ? problem_lanes : 1);
             if (runs.empty()) return;
             const RowBlock x = design_.block(first, count, frame);
             double* eta = frame.take(count * m);
@@ -163,6 +217,10 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
                 for (std::size_t k = run.begin; k < run.end; ++k) {
                     const Member& member = *requests[k].member;
                     const auto column = static_cast<std::ptrdiff_t>(k) * count;
+                    if ((*member.used_blocks)[at(block)] == 0) {
+                        std::fill_n(d1 + column, count, 0.0);
+                        continue;
+                    }
                     const double* y = member.sample.y.data() + first;
                     const double* weight = from(member.sample.weight, first);
                     double* own = sums + 4 * k;
@@ -175,7 +233,8 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
                     own[1] += sum_of(d1 + column, count);
                     if (rows == nullptr) continue;
                     double& least = weakest[at(lane)][k];
-                    if (all_d2 && std::any_of(d2, d2 + count, [](double h) { return h < 0.0; }))
+                    if (!has_canonical_link(member.loss) &&
+                        std::any_of(d2, d2 + count, [](double h) { return h < 0.0; }))
                         least = -std::numeric_limits<double>::infinity();
                     // Model rows of this block: r = begin, begin + stride, ...
                     const std::ptrdiff_t stride = rows->stride();
@@ -190,12 +249,12 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
                             to[r] = values[begin + r * stride];
                         return to;
                     };
-                    if (all_d2)
-                        gather(d2, d2);
-                    else
+                    if (!all_d2)
                         kernels().row_terms(member.loss, kind, n_model, gather(y, thin),
                                             gather(eta + column, thin + count),
                                             gather(weight, thin + 2 * count), thin + 3 * count, d2);
+                    else if (stride > 1)
+                        gather(d2, d2);
                     own[2] += sum_of(d2, n_model);
                     const double* weights =
                         requests[k].model_weights + (first + begin - rows->from()) / stride;
@@ -203,10 +262,9 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
                         if (weights[r] > 0.0 && d2[r] < least * weights[r])
                             least = d2[r] / weights[r];
                 }
-                kernels().transpose_matvec(
-                    x, d1 + static_cast<std::ptrdiff_t>(run.begin) * count, count,
-                    static_cast<std::ptrdiff_t>(run.end - run.begin),
-                    sums + first_product + static_cast<std::ptrdiff_t>(run.begin) * p, p);
+                const auto begin = static_cast<std::ptrdiff_t>(run.begin);
+                layout.add(x, d1 + begin * count, static_cast<std::ptrdiff_t>(run.end) - begin,
+                           sums + first_product + layout(0, begin));
             }
             if (n_diagnosed == 0) return;
             double* all_d2 = frame.take(count * n_diagnosed);
@@ -228,37 +286,41 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
                 sums[4 * k + 3] += pearson_of(member.loss, count, y, own_eta, weight, d2);
             }
             double* products = diagnosis + n_diagnosed;
-            kernels().transpose_matvec(x, all_d2, count, n_diagnosed, products, p);
-            kernels().transpose_matvec(squared(x, frame), all_d2, count, n_diagnosed,
-                                       products + n_diagnosed * p, p);
+            diagnosis_layout.add(x, all_d2, n_diagnosed, products);
+            diagnosis_layout.add(squared(x, frame), all_d2, n_diagnosed,
+                                 products + diagnosis_layout.size());
         });
     add_lanes(lanes);
     const double* sums = lanes.front().data();
     for (std::size_t k = 0; k < requests.size(); ++k) {
         Request& request = requests[k];
         const double* own = sums + 4 * k;
-        const double* product = sums + first_product + static_cast<std::ptrdiff_t>(k) * p;
+        const double* products = sums + first_product;
         request.value = own[0];
         request.model_d2 = own[2];
         request.pearson = own[3];
         request.weakest = std::numeric_limits<double>::infinity();
         for (const auto& lane : weakest) request.weakest = std::min(request.weakest, lane[k]);
         request.gradient.resize(at(p) + 1);
-        for (std::size_t j = 0; j < at(p); ++j)
-            request.gradient[j] = (product[j] - location_[j] * own[1]) / spread_[j];
+        for (std::ptrdiff_t j = 0; j < p; ++j)
+            request.gradient[at(j)] =
+                (products[layout(j, static_cast<std::ptrdiff_t>(k))] - location_[at(j)] * own[1]) /
+                spread_[at(j)];
         request.gradient.back() = own[1];
     }
     for (std::size_t i = 0; i < diagnosed.size(); ++i) {
         const double total = sums[at(first_diagnosis) + i];
-        const double* cross =
-            sums + first_diagnosis + n_diagnosed + static_cast<std::ptrdiff_t>(i) * p;
-        const double* squares = cross + n_diagnosed * p;
+        const double* crosses = sums + first_diagnosis + n_diagnosed;
         std::vector<double>& diagonal = requests[diagnosed[i]].diagonal;
         diagonal.clear();
-        for (std::size_t j = 0; j < at(p); ++j)
+        for (std::ptrdiff_t j = 0; j < p; ++j) {
+            const std::size_t k = diagnosis_layout(j, static_cast<std::ptrdiff_t>(i));
+            const double square = crosses[at(diagnosis_layout.size()) + k];
+            const double location = location_[at(j)];
             diagonal.push_back(
-                (squares[j] - 2.0 * location_[j] * cross[j] + location_[j] * location_[j] * total) /
-                spread_[j] / spread_[j]);
+                (square - 2.0 * location * crosses[k] + location * location * total) /
+                spread_[at(j)] / spread_[at(j)]);
+        }
         diagonal.push_back(total);
     }
 }

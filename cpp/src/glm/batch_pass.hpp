@@ -62,18 +62,15 @@ public:
                                                  Curvature kind) const;
 
 private:
-    struct Predictors {
-        std::vector<double> beta;  // p x m
-        std::vector<double> intercept;
-    };
+    struct Predictors;
     struct Run {
         std::size_t begin, end;
     };
     [[nodiscard]] Predictors in_user_units(std::span<const Request> requests) const;
     void eta_of(const RowBlock& x, std::ptrdiff_t first, std::span<const Request> requests,
                 const Predictors& predictors, const Run& run, double* eta) const;
-    [[nodiscard]] std::vector<Run> runs_of(std::span<const Request> requests,
-                                           std::ptrdiff_t block) const;
+    [[nodiscard]] static std::vector<Run> runs_of(std::span<const Request> requests,
+                                                  std::ptrdiff_t block, std::size_t granule);
     const Design& design_;
     std::span<const double> location_, spread_;
     const Execution& execution_;

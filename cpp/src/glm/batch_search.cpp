@@ -158,7 +158,13 @@ void Batch::plan(State& state) {
     }
     state.steered = decrement;
     if (state.steps_on_curvature > 1 || decrement * state.rate <= state.tolerance) {
-        state.decrement = certificate(state, model);
+        // What the bound adds to the model's own decrement changes little from step to step.
+        if (state.slack == 0.0 || !std::isfinite(state.slack) || decrement <= state.tolerance) {
+            state.decrement = certificate(state, model);
+            state.slack = state.decrement / decrement;
+        } else {
+            state.decrement = std::max(state.slack * decrement, 1.01 * state.tolerance);
+        }
         if (state.decrement <= state.tolerance) {
             state.phase = Phase::certified;
             return;
@@ -229,6 +235,7 @@ void Batch::refresh(State& state) {
     state.wants_curvature = false;
     ++state.refreshments;
     state.steps_on_curvature = 0;
+    state.slack = 0.0;
     if (!all_finite(model.at)) return;
     const Group& shared = groups_[state.group];
     Group own;

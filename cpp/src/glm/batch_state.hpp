@@ -73,8 +73,9 @@ struct State {
     double tolerance = 0.0;
     double steered = std::numeric_limits<double>::infinity();    // lambda of the model
     double decrement = std::numeric_limits<double>::infinity();  // its bound
-    double rate = 0.2;                                           // of `steered` from step to step
-    int steps_on_curvature = 0;                                  // accepted
+    double slack = 0.0;          // of the last bound, in units of `steered`; zero before it
+    double rate = 0.2;           // of `steered` from step to step
+    int steps_on_curvature = 0;  // accepted
     int refreshments = 0;
     bool wants_curvature = false;
     bool ends = false;             // the next evaluation is likely to be the last

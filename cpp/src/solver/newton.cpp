@@ -1,9 +1,10 @@
 // Newton's method for smooth penalties.
-#include <Eigen/Cholesky>
+#include <Eigen/Core>
 #include <cmath>
 
 #include "methods.hpp"
 #include "models.hpp"
+#include "spikeglm/backend/kernels.hpp"
 
 namespace spikeglm {
 namespace {
@@ -102,17 +103,18 @@ NewtonModel newton_model(const Penalty& penalty, std::span<const double> x,
     const Eigen::VectorXd scaled_gradient =
         scale.cwiseProduct(Eigen::Map<const Eigen::VectorXd>(gradient.data(), n));
 
-    Eigen::LLT<Eigen::MatrixXd> factor(curvature);
-    model.positive_definite = positive_diagonal && factor.info() == Eigen::Success;
+    Eigen::MatrixXd factor = curvature;
+    bool factored = kernels().cholesky(n, factor.data());
+    model.positive_definite = positive_diagonal && factored;
     // A curvature that is singular to rounding is damped just enough to be factored.
-    for (double damping = 1e-14; factor.info() != Eigen::Success && damping < 1e3;
-         damping *= 10.0) {
-        Eigen::MatrixXd damped = curvature;
-        damped.diagonal().array() += damping;
-        factor.compute(damped);
+    for (double damping = 1e-14; !factored && damping < 1e3; damping *= 10.0) {
+        factor = curvature;
+        factor.diagonal().array() += damping;
+        factored = kernels().cholesky(n, factor.data());
         model.damping = damping;
     }
-    const Eigen::VectorXd solution = factor.solve(scaled_gradient);
+    Eigen::VectorXd solution = scaled_gradient;
+    kernels().cholesky_solve(n, factor.data(), solution.data());
     model.step.resize(x.size());
     Eigen::Map<Eigen::VectorXd>(model.step.data(), n) = -scale.cwiseProduct(solution);
     model.decrement = std::sqrt(std::max(0.0, scaled_gradient.dot(solution)));

@@ -56,7 +56,10 @@ inline constexpr std::ptrdiff_t dense_tile_rows = 32;
 /// Transforms that the Fourier kernels carry out at once.
 inline constexpr int fft_lanes = 4;
 
-inline constexpr unsigned kernel_abi = 4;
+/// Problems that lie side by side are filled up to a multiple of this.
+inline constexpr int problem_lanes = 8;
+
+inline constexpr unsigned kernel_abi = 5;
 
 struct KernelTable {
     unsigned abi;
@@ -69,6 +72,17 @@ struct KernelTable {
     /// out[c + m * out_stride] += sum_r x(r, c) d[r + m * d_stride], for m < n_problems.
     void (*transpose_matvec)(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
                              std::ptrdiff_t n_problems, double* out, std::ptrdiff_t out_stride);
+
+    /// The same for many problems, whose coefficients lie side by side: coef[c * coef_stride + m],
+    /// up to the next multiple of problem_lanes of finite numbers.
+    void (*matvec_many)(const RowBlock& x, const double* coef, std::ptrdiff_t coef_stride,
+                        std::ptrdiff_t n_problems, double* eta, std::ptrdiff_t eta_stride);
+
+    /// The same to out[c * out_stride + m]; what lies from there to the next multiple of
+    /// problem_lanes is kept or set to any finite number.
+    void (*transpose_matvec_many)(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
+                                  std::ptrdiff_t n_problems, double* out,
+                                  std::ptrdiff_t out_stride);
 
     /// Adds x'd_m for m < n_vectors, one or two, and x' diag(w) x with the last of them as w, which
     /// may be negative. `sums` has a form that is the kernels' own: products_size doubles, zero at
@@ -101,6 +115,11 @@ struct KernelTable {
     double (*row_terms)(LossSelector selector, Curvature curvature, std::ptrdiff_t n,
                         const double* y, const double* eta, const double* weight, double* d1,
                         double* d2);
+
+    /// Replaces the lower triangle of a symmetric n x n matrix by its Cholesky factor; false, and
+    /// nothing of use, where it is not positive definite. Then L L' x = b, in place.
+    bool (*cholesky)(std::ptrdiff_t n, double* a);
+    void (*cholesky_solve)(std::ptrdiff_t n, const double* factor, double* b);
 
     /// mu[r] = g^-1(eta[r]).
     void (*inverse_link)(int link, std::ptrdiff_t n, const double* eta, double* mu);
