@@ -73,22 +73,26 @@ void time_products(Index cols) {
          }),
          rows, elements * static_cast<double>(cols + 3), 8.0 * elements);
     for (const Index problems : {1, 24, 50}) {
-        const Index filled = problems == 1 ? 1 : (problems + 7) / 8 * 8;
+        const Index filled = (problems + problem_lanes - 1) / problem_lanes * problem_lanes;
         const Vector coef = random_vector(cols * filled, -1.0, 1.0);
         const Vector d = random_vector(rows * problems, -1.0, 1.0);
         Vector eta(d.size(), 0.0);
         Vector gradient(coef.size(), 0.0);
         const std::string what = size + ", " + std::to_string(problems) + " problem(s)";
         const double flops = 2.0 * elements * static_cast<double>(problems);
-        const Index stride = problems == 1 ? cols : filled;
-        const auto product = problems == 1 ? kernels().matvec : kernels().matvec_many;
-        const auto transposed =
-            problems == 1 ? kernels().transpose_matvec : kernels().transpose_matvec_many;
-        line("matvec" + what,
-             seconds_of([&] { product(block, coef.data(), stride, problems, eta.data(), rows); }),
+        line("matvec" + what, seconds_of([&] {
+                 if (problems == 1)
+                     kernels().matvec(block, coef.data(), eta.data());
+                 else
+                     kernels().matvec_many(block, coef.data(), filled, problems, eta.data(), rows);
+             }),
              rows, flops, 8.0 * elements);
         line("transpose_matvec" + what, seconds_of([&] {
-                 transposed(block, d.data(), rows, problems, gradient.data(), stride);
+                 if (problems == 1)
+                     kernels().transpose_matvec(block, d.data(), gradient.data());
+                 else
+                     kernels().transpose_matvec_many(block, d.data(), rows, problems,
+                                                     gradient.data(), filled);
              }),
              rows, flops, 8.0 * elements);
     }

@@ -12,46 +12,20 @@ namespace spikeglm {
 namespace {
 
 using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using Stride = Eigen::OuterStride<>;
-using ConstRows = Eigen::Map<const RowMajor, 0, Stride>;
-using ConstColumns = Eigen::Map<const Eigen::MatrixXd, 0, Stride>;
-using Columns = Eigen::Map<Eigen::MatrixXd, 0, Stride>;
+using ConstRows = Eigen::Map<const RowMajor, 0, Eigen::OuterStride<>>;
+using ConstVector = Eigen::Map<const Eigen::VectorXd>;
+using Vector = Eigen::Map<Eigen::VectorXd>;
 
-/// Up to this many problems vector products are faster than a matrix product, which packs the rows
-/// first.
-constexpr std::ptrdiff_t few = 3;
-
-/// The values that a part stores, sparse or not, as a matrix.
-ConstRows stored_of(const RowPart& x, std::ptrdiff_t rows) {
-    return {x.values, rows, x.stored(), Stride(x.stride)};
+ConstRows dense_of(const RowPart& x, std::ptrdiff_t rows) {
+    return {x.values, rows, x.cols, Eigen::OuterStride<>(x.stride)};
 }
 
-void dense_matvec(const RowPart& x, std::ptrdiff_t rows, const double* coef,
-                  std::ptrdiff_t coef_stride, std::ptrdiff_t n_problems, double* eta,
-                  std::ptrdiff_t eta_stride) {
-    if (n_problems <= few) {
-        for (std::ptrdiff_t m = 0; m < n_problems; ++m)
-            Eigen::Map<Eigen::VectorXd>(eta + m * eta_stride, rows).noalias() +=
-                stored_of(x, rows) *
-                Eigen::Map<const Eigen::VectorXd>(coef + m * coef_stride, x.cols);
-        return;
-    }
-    Columns(eta, rows, n_problems, Stride(eta_stride)).noalias() +=
-        stored_of(x, rows) * ConstColumns(coef, x.cols, n_problems, Stride(coef_stride));
+void dense_matvec(const RowPart& x, std::ptrdiff_t rows, const double* coef, double* eta) {
+    Vector(eta, rows).noalias() += dense_of(x, rows) * ConstVector(coef, x.cols);
 }
 
-void dense_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d,
-                            std::ptrdiff_t d_stride, std::ptrdiff_t n_problems, double* out,
-                            std::ptrdiff_t out_stride) {
-    if (n_problems <= few) {
-        for (std::ptrdiff_t m = 0; m < n_problems; ++m)
-            Eigen::Map<Eigen::VectorXd>(out + m * out_stride, x.cols).noalias() +=
-                stored_of(x, rows).transpose() *
-                Eigen::Map<const Eigen::VectorXd>(d + m * d_stride, rows);
-        return;
-    }
-    Columns(out, x.cols, n_problems, Stride(out_stride)).noalias() +=
-        stored_of(x, rows).transpose() * ConstColumns(d, rows, n_problems, Stride(d_stride));
+void dense_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d, double* out) {
+    Vector(out, x.cols).noalias() += dense_of(x, rows).transpose() * ConstVector(d, rows);
 }
 
 /// Calls f(part) unless there is nothing to add; pointers may be null then, which Eigen does not
@@ -65,23 +39,24 @@ void for_each_part(const RowBlock& x, F&& f) {
 
 }  // namespace
 
-void matvec_kernel(const RowBlock& x, const double* coef, std::ptrdiff_t coef_stride,
-                   std::ptrdiff_t n_problems, double* eta, std::ptrdiff_t eta_stride) {
+void matvec_kernel(const RowBlock& x, const double* coef, double* eta) {
     for_each_part(x, [&](const RowPart& part) {
         const auto product = part.factored() ? factored_matvec
                              : part.sparse() ? run_matvec
                                              : dense_matvec;
-        product(part, x.rows, coef + part.first_col, coef_stride, n_problems, eta, eta_stride);
+        product(part, x.rows, coef + part.first_col, eta);
     });
 }
 
-void transpose_matvec_kernel(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
-                             std::ptrdiff_t n_problems, double* out, std::ptrdiff_t out_stride) {
+void transpose_matvec_kernel(const RowBlock& x, const double* d, double* out) {
     for_each_part(x, [&](const RowPart& part) {
-        const auto product = part.factored() ? factored_transpose_matvec
-                             : part.sparse() ? run_transpose_matvec
-                                             : dense_transpose_matvec;
-        product(part, x.rows, d, d_stride, n_problems, out + part.first_col, out_stride);
+        double* own = out + part.first_col;
+        if (part.factored())
+            factored_transpose_matvec(part, x.rows, d, own);
+        else if (part.sparse())
+            run_transpose_matvec(part, x.rows, d, 0, 1, own, 0);
+        else
+            dense_transpose_matvec(part, x.rows, d, own);
     });
 }
 

@@ -6,10 +6,8 @@ namespace spikeglm {
 void add_moments_kernel(const RowPart& x, std::ptrdiff_t rows, const double* origin, double* sum,
                         double* squares, double* low, double* high);
 
-void matvec_kernel(const RowBlock& x, const double* coef, std::ptrdiff_t coef_stride,
-                   std::ptrdiff_t n_problems, double* eta, std::ptrdiff_t eta_stride);
-void transpose_matvec_kernel(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
-                             std::ptrdiff_t n_problems, double* out, std::ptrdiff_t out_stride);
+void matvec_kernel(const RowBlock& x, const double* coef, double* eta);
+void transpose_matvec_kernel(const RowBlock& x, const double* d, double* out);
 void add_products_kernel(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
                          std::ptrdiff_t n_vectors, double* sums, double* scratch);
 std::ptrdiff_t products_size_kernel(const RowBlock& parts, std::ptrdiff_t n_vectors);

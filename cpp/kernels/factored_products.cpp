@@ -220,39 +220,33 @@ void add_moments(const RowPart& x, std::ptrdiff_t rows, const std::uint8_t* used
 
 }  // namespace
 
-void factored_matvec(const RowPart& x, std::ptrdiff_t rows, const double* coef,
-                     std::ptrdiff_t coef_stride, std::ptrdiff_t n_problems, double* eta,
-                     std::ptrdiff_t eta_stride) {
+void factored_matvec(const RowPart& x, std::ptrdiff_t rows, const double* coef, double* eta) {
     const RowPart slow = x.factors[0];
     const RowPart fast = x.factors[1];
     with_factors(x, [&]<int S, int L>() {
-        for (std::ptrdiff_t m = 0; m < n_problems; ++m)
-            for (std::ptrdiff_t r = 0; r < rows; ++r) {
-                const double* a = slow.values + r * slow.stride;
-                const double* own =
-                    coef + m * coef_stride + slow.starts[r] * fast.cols + fast.starts[r];
-                Eigen::Array<double, L, 1> sum = a[0] * ConstRun<L>(own);
-                unrolled<S - 1>(
-                    [&](auto i) { sum += a[i + 1] * ConstRun<L>(own + (i + 1) * fast.cols); });
-                eta[r + m * eta_stride] += (sum * ConstRun<L>(fast.values + r * fast.stride)).sum();
-            }
+        for (std::ptrdiff_t r = 0; r < rows; ++r) {
+            const double* a = slow.values + r * slow.stride;
+            const double* own = coef + slow.starts[r] * fast.cols + fast.starts[r];
+            Eigen::Array<double, L, 1> sum = a[0] * ConstRun<L>(own);
+            unrolled<S - 1>(
+                [&](auto i) { sum += a[i + 1] * ConstRun<L>(own + (i + 1) * fast.cols); });
+            eta[r] += (sum * ConstRun<L>(fast.values + r * fast.stride)).sum();
+        }
     });
 }
 
 void factored_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d,
-                               std::ptrdiff_t d_stride, std::ptrdiff_t n_problems, double* out,
-                               std::ptrdiff_t out_stride) {
+                               double* out) {
     const RowPart slow = x.factors[0];
     const RowPart fast = x.factors[1];
     with_factors(x, [&]<int S, int L>() {
-        for (std::ptrdiff_t m = 0; m < n_problems; ++m)
-            for (std::ptrdiff_t r = 0; r < rows; ++r) {
-                const double* a = slow.values + r * slow.stride;
-                const Eigen::Array<double, L, 1> own =
-                    d[r + m * d_stride] * ConstRun<L>(fast.values + r * fast.stride);
-                double* target = out + m * out_stride + slow.starts[r] * fast.cols + fast.starts[r];
-                unrolled<S>([&](auto i) { Run<L>(target + i * fast.cols) += a[i] * own; });
-            }
+        for (std::ptrdiff_t r = 0; r < rows; ++r) {
+            const double* a = slow.values + r * slow.stride;
+            const Eigen::Array<double, L, 1> own =
+                d[r] * ConstRun<L>(fast.values + r * fast.stride);
+            double* target = out + slow.starts[r] * fast.cols + fast.starts[r];
+            unrolled<S>([&](auto i) { Run<L>(target + i * fast.cols) += a[i] * own; });
+        }
     });
 }
 

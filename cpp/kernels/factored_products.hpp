@@ -6,12 +6,8 @@
 namespace spikeglm {
 
 /// As `matvec` and `transpose_matvec` of the kernel table; `coef` and `out` begin at the part.
-void factored_matvec(const RowPart& x, std::ptrdiff_t rows, const double* coef,
-                     std::ptrdiff_t coef_stride, std::ptrdiff_t n_problems, double* eta,
-                     std::ptrdiff_t eta_stride);
-void factored_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d,
-                               std::ptrdiff_t d_stride, std::ptrdiff_t n_problems, double* out,
-                               std::ptrdiff_t out_stride);
+void factored_matvec(const RowPart& x, std::ptrdiff_t rows, const double* coef, double* eta);
+void factored_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d, double* out);
 
 /// As `add_products` and its companions of the kernel table, for one part. The sums are those of
 /// cells: of d a b' for each vector d and, with the last as w, of w (aa') x (bb'), where each of

@@ -18,8 +18,11 @@ static_assert(problem_lanes % lanes == 0 && tile_columns % lanes == 0);
 /// cache.
 constexpr std::ptrdiff_t chunk_rows = 64;
 
-/// Squares of registers.
-struct Square : packets::PacketBlock<Register, lanes> {};
+// The alignment of a register is that of its type without the attribute too.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"
+using Square = packets::PacketBlock<Register, lanes>;
+#pragma GCC diagnostic pop
 
 /// Calls f(first, count) for groups of packets of problems.
 template <class F>

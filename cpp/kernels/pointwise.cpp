@@ -16,9 +16,9 @@ using math::packet_size;
 /// What fills up the last packet, without weight.
 constexpr double inert = 1.0;
 
-template <class Model, class Link, Curvature curvature>
-double row_terms_loop(double parameter, std::ptrdiff_t n, const double* y, const double* eta,
-                      const double* weight, double* d1, double* d2) {
+template <class Model, class Link, bool curved>
+double row_terms_loop(double parameter, bool observed, std::ptrdiff_t n, const double* y,
+                      const double* eta, const double* weight, double* d1, double* d2) {
     const auto model = make_model<Model>(parameter);
     math::Lanes total = math::Lanes::Zero();
     for (std::ptrdiff_t i = 0; i < n; i += packet_size) {
@@ -36,10 +36,7 @@ double row_terms_loop(double parameter, std::ptrdiff_t n, const double* y, const
         };
         total += weighted(t.loss.value).lanes;
         store(weighted(t.loss.d1), count, d1 + i);
-        if constexpr (curvature == Curvature::observed)
-            store(weighted(t.loss.d2), count, d2 + i);
-        else if constexpr (curvature == Curvature::expected)
-            store(weighted(t.expected_d2), count, d2 + i);
+        if constexpr (curved) store(weighted(observed ? t.loss.d2 : t.expected_d2), count, d2 + i);
     }
     return total.sum();
 }
@@ -52,12 +49,10 @@ double row_terms_kernel(LossSelector selector, Curvature curvature, std::ptrdiff
     double loss = 0.0;
     with_type<Observations>(selector.model, [&]<class Model>() {
         with_type<InverseLinks>(selector.link, [&]<class Link>() {
-            const auto loop = curvature == Curvature::observed
-                                  ? row_terms_loop<Model, Link, Curvature::observed>
-                              : curvature == Curvature::expected
-                                  ? row_terms_loop<Model, Link, Curvature::expected>
-                                  : row_terms_loop<Model, Link, Curvature::none>;
-            loss = loop(selector.parameter, n, y, eta, weight, d1, d2);
+            const auto loop = curvature == Curvature::none ? row_terms_loop<Model, Link, false>
+                                                           : row_terms_loop<Model, Link, true>;
+            loss = loop(selector.parameter, curvature == Curvature::observed, n, y, eta, weight, d1,
+                        d2);
         });
     });
     return loss;

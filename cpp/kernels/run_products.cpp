@@ -26,34 +26,30 @@ void with_runs(const RowPart& x, F&& f) {
 
 }  // namespace
 
-void run_matvec(const RowPart& x, std::ptrdiff_t rows, const double* coef,
-                std::ptrdiff_t coef_stride, std::ptrdiff_t n_problems, double* eta,
-                std::ptrdiff_t eta_stride) {
+void run_matvec(const RowPart& x, std::ptrdiff_t rows, const double* coef, double* eta) {
     with_runs(x, [&]<int L, int N>() {
         const std::ptrdiff_t length = fixed_or(L, x.run_length);
         const std::ptrdiff_t n_runs = fixed_or(N, x.n_runs);
-        for (std::ptrdiff_t m = 0; m < n_problems; ++m)
-            for (std::ptrdiff_t r = 0; r < rows; ++r) {
-                const std::int32_t* starts = x.starts + r * n_runs;
-                const double* values = x.values + r * x.stride;
-                const auto product = [&](std::ptrdiff_t i) {
-                    return ConstRun<L>(values + i * length, length) *
-                           ConstRun<L>(coef + m * coef_stride + starts[i], length);
-                };
-                if constexpr (L == Eigen::Dynamic) {
-                    for (std::ptrdiff_t i = 0; i < n_runs; ++i)
-                        eta[r + m * eta_stride] += product(i).sum();
-                } else {
-                    Eigen::Array<double, L, 1> sum = product(0);
-                    for (std::ptrdiff_t i = 1; i < n_runs; ++i) sum += product(i);
-                    eta[r + m * eta_stride] += sum.sum();
-                }
+        for (std::ptrdiff_t r = 0; r < rows; ++r) {
+            const std::int32_t* starts = x.starts + r * n_runs;
+            const double* values = x.values + r * x.stride;
+            const auto product = [&](std::ptrdiff_t i) {
+                return ConstRun<L>(values + i * length, length) *
+                       ConstRun<L>(coef + starts[i], length);
+            };
+            if constexpr (L == Eigen::Dynamic) {
+                for (std::ptrdiff_t i = 0; i < n_runs; ++i) eta[r] += product(i).sum();
+            } else {
+                Eigen::Array<double, L, 1> sum = product(0);
+                for (std::ptrdiff_t i = 1; i < n_runs; ++i) sum += product(i);
+                eta[r] += sum.sum();
             }
+        }
     });
 }
 
 void run_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d,
-                          std::ptrdiff_t d_stride, std::ptrdiff_t n_problems, double* out,
+                          std::ptrdiff_t d_stride, std::ptrdiff_t n_vectors, double* out,
                           std::ptrdiff_t out_stride) {
     with_runs(x, [&]<int L, int N>() {
         const std::ptrdiff_t length = fixed_or(L, x.run_length);
@@ -69,12 +65,12 @@ void run_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d
                             d[r + m * d_stride] * run;
                 }
             }
-            d += P * d_stride;
-            out += P * out_stride;
         };
-        // Two at a time: the gradient and what centres the curvature.
-        for (; n_problems >= 2; n_problems -= 2) add.template operator()<2>();
-        if (n_problems == 1) add.template operator()<1>();
+        // Two: the gradient and what centres the curvature.
+        if (n_vectors == 2)
+            add.template operator()<2>();
+        else
+            add.template operator()<1>();
     });
 }
 

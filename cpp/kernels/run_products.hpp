@@ -6,12 +6,11 @@
 
 namespace spikeglm {
 
-/// As `matvec` and `transpose_matvec` of the kernel table; `coef` and `out` begin at the part.
-void run_matvec(const RowPart& x, std::ptrdiff_t rows, const double* coef,
-                std::ptrdiff_t coef_stride, std::ptrdiff_t n_problems, double* eta,
-                std::ptrdiff_t eta_stride);
+/// As `matvec` of the kernel table; `coef` begins at the part.
+void run_matvec(const RowPart& x, std::ptrdiff_t rows, const double* coef, double* eta);
+/// Adds x'd_m to out + m * out_stride for m < n_vectors, one or two; `out` begins at the part.
 void run_transpose_matvec(const RowPart& x, std::ptrdiff_t rows, const double* d,
-                          std::ptrdiff_t d_stride, std::ptrdiff_t n_problems, double* out,
+                          std::ptrdiff_t d_stride, std::ptrdiff_t n_vectors, double* out,
                           std::ptrdiff_t out_stride);
 
 /// Adds x' diag(w) x. Rows whose runs begin at the same columns are taken up to four at a time,

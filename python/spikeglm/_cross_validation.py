@@ -12,7 +12,7 @@ from ._features import Features, features_of, keep_bounds
 from ._glm import GLM, PopulationGLM
 from ._paths import chosen_strengths, unit_strength
 from ._reports import warn_about
-from ._strengths import ProgressBar, StrengthProblems, warn_unfinished
+from ._strengths import ProgressBar, StrengthProblems, mean_of, warn_unfinished
 from ._timeseries import plain
 from ._validation import FloatArray, whole_number
 from .observation_models import Observations, resolve_model
@@ -140,7 +140,10 @@ class CrossValidated:
             axis=1,
         )
         best = [choose(scores[:, :, i], self.rule) for i in range(len(columns))]
-        refits = problems.fit([problems.problem(s, i, weight) for i, s in enumerate(best)])
+        # The folds are close to the whole.
+        refits = problems.fit(
+            [problems.problem(s, i, weight, mean_of(by_fold[:, s, i])) for i, s in enumerate(best)]
+        )
         model._refuse_missing([result.n_dropped for result in refits])
         found = {
             "regularizer_strengths_": strengths,

@@ -1,7 +1,7 @@
 """Fits at many strengths and on many choices of rows, as one batch of the core."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,12 +63,18 @@ class StrengthProblems:
         mask = estimator._mask(features, len(columns))
         return cls(estimator, features, columns, task, terms, groups, mask)
 
-    def problem(self, strength: int, neuron: int, weight: FloatArray | None) -> _core.Problem:
+    def problem(
+        self,
+        strength: int,
+        neuron: int,
+        weight: FloatArray | None,
+        start: tuple[FloatArray | None, float] = (None, 0.0),
+    ) -> _core.Problem:
         """Return the problem of the strength and neuron with these numbers."""
         return replace(self.task, terms=self.terms[strength]).problem(
             self.columns[neuron],
             neuron,
-            (None, 0.0),
+            start,
             self.mask,
             self.groups[strength].get(neuron),
             weight=weight,
@@ -90,6 +96,13 @@ class StrengthProblems:
             shared_groups=None,
             progress=progress,
         )
+
+
+def mean_of(results: Iterable[_core.FitResult]) -> tuple[FloatArray | None, float]:
+    """Return the mean of fits as a start, where all are finite."""
+    coef = np.mean([result.coef for result in results], axis=0)
+    intercept = float(np.mean([result.intercept for result in results]))
+    return (coef, intercept) if np.isfinite(intercept) else (None, 0.0)
 
 
 def warn_unfinished(results: list[_core.FitResult], what: str) -> None:

@@ -199,7 +199,7 @@ TEST("block products agree with plain loops") {
     for (const Index rows : {0, 1, 7, 8, 9, 127, 128, 129})
         for (Index cols = 1; cols <= 17; ++cols)
             for (const Index gap : {0, 3})
-                for (const Index problems : {1, 3}) {
+                for (const Index problems : {1, 3, 9}) {
                     check::context() = std::to_string(rows) + " x " + std::to_string(cols) +
                                        ", gap " + std::to_string(gap) + ", " +
                                        std::to_string(problems) + " problems";
@@ -209,29 +209,35 @@ TEST("block products agree with plain loops") {
                     const RowBlock x{rows, cols, &part, 1};
                     const auto entry = [&](Index r, Index c) { return data[at(r * stride + c)]; };
                     const Index long_rows = rows + 2;
-                    const Index long_cols = cols + 1;
-                    const Vector coef = random_vector(long_cols * problems, 2);
+                    const Index width = problems == 1 ? 1 : 2 * problem_lanes + 1;
+                    const Vector coef = random_vector((cols + 1) * width, 2);
                     const Vector d = random_vector(long_rows * problems, 3);
                     // What is there already is added to, what lies between is left alone.
                     const Vector eta_before = random_vector(long_rows * problems, 4);
-                    const Vector out_before = random_vector(long_cols * problems, 5);
+                    const Vector out_before = random_vector((cols + 1) * width, 5);
                     Vector eta = eta_before;
                     Vector out = out_before;
-                    kernels().matvec(x, coef.data(), long_cols, problems, eta.data(), long_rows);
-                    kernels().transpose_matvec(x, d.data(), long_rows, problems, out.data(),
-                                               long_cols);
+                    if (problems == 1) {
+                        kernels().matvec(x, coef.data(), eta.data());
+                        kernels().transpose_matvec(x, d.data(), out.data());
+                    } else {
+                        kernels().matvec_many(x, coef.data(), width, problems, eta.data(),
+                                              long_rows);
+                        kernels().transpose_matvec_many(x, d.data(), long_rows, problems,
+                                                        out.data(), width);
+                    }
                     for (Index m = 0; m < problems; ++m) {
                         for (Index r = 0; r < long_rows; ++r) {
                             double sum = eta_before[at(r + m * long_rows)];
                             for (Index c = 0; r < rows && c < cols; ++c)
-                                sum += entry(r, c) * coef[at(c + m * long_cols)];
+                                sum += entry(r, c) * coef[at(c * width + m)];
                             CHECK_CLOSE(eta[at(r + m * long_rows)], sum, 1e-12);
                         }
-                        for (Index c = 0; c < long_cols; ++c) {
-                            double sum = out_before[at(c + m * long_cols)];
+                        for (Index c = 0; c <= cols; ++c) {
+                            double sum = out_before[at(c * width + m)];
                             for (Index r = 0; c < cols && r < rows; ++r)
                                 sum += entry(r, c) * d[at(r + m * long_rows)];
-                            CHECK_CLOSE(out[at(c + m * long_cols)], sum, 1e-12);
+                            CHECK_CLOSE(out[at(c * width + m)], sum, 1e-12);
                         }
                     }
                 }

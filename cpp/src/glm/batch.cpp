@@ -122,7 +122,7 @@ void Batch::set_up(State& state) {
     state.problem = std::make_unique<Problem>(design_, given, options_, rows_[state.index], &own);
     const Problem& problem = *state.problem;
     Group& group = groups_[state.group];
-    state.member = {problem.sample(), problem.loss(), &group.used_blocks};
+    state.member = {problem.sample(), problem.loss(), &group.blocks};
     state.free = problem.coordinates().candidates();
     state.full = given.start_coef.empty() ? problem.null_point() : problem.given_start();
     state.penalty = penalty_of(state, 1.0);
@@ -305,7 +305,7 @@ void Batch::prepare() {
     thin(coarse_, largest_stride);
     pass_.emplace(*prepared_, split_.sum_location, split_.sum_spread, options_.execution);
     for (Group& group : groups_) {
-        group.used_blocks = pass_->used_blocks(group.selection->used);
+        group.blocks = pass_->blocks_of(*group.selection);
         group.model_rows = &*fine_;
         group.to_full =
             group.selection->sum_of_weights / weight_of(*fine_, group.selection->weight);

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <memory>
 #include <utility>
 
 #include "lanes.hpp"
+#include "side_by_side.hpp"
 #include "spikeglm/backend/kernels.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/glm/observation/all.hpp"
@@ -46,79 +46,41 @@ RowBlock squared(const RowBlock& x, Workspace::Frame& frame) {
     return {x.rows, x.cols, parts, x.n_parts};
 }
 
-/// Where the coefficient of column j of X and problem k lies: a few problems lie one after the
-/// other, many side by side, filled up.
-struct Layout {
-    Layout(std::ptrdiff_t n_cols, std::size_t n_problems)
-        : many(n_problems > 3),
-          cols(n_cols),
-          filled(many ? (static_cast<std::ptrdiff_t>(n_problems) + problem_lanes - 1) /
-                            problem_lanes * problem_lanes
-                      : static_cast<std::ptrdiff_t>(n_problems)) {}
-    [[nodiscard]] std::size_t operator()(std::ptrdiff_t j, std::ptrdiff_t k) const {
-        return at(many ? j * filled + k : k * cols + j);
-    }
-    [[nodiscard]] std::ptrdiff_t stride() const { return many ? filled : cols; }
-    [[nodiscard]] std::ptrdiff_t size() const { return cols * filled; }
-    /// Adds x'd of `n` problems, the first of which has its sums at `sums`.
-    void add(const RowBlock& x, const double* d, std::ptrdiff_t n, double* sums) const {
-        (many ? kernels().transpose_matvec_many : kernels().transpose_matvec)(x, d, x.rows, n, sums,
-                                                                              stride());
-    }
-
-    bool many;
-    std::ptrdiff_t cols, filled;
-};
-
-/// Numbers that begin where a line of the cache does.
-class AlignedNumbers {
-public:
-    explicit AlignedNumbers(std::ptrdiff_t size) : values_(at(size) + line, 0.0) {
-        void* begin = values_.data();
-        std::size_t space = values_.size() * sizeof(double);
-        aligned_ = static_cast<double*>(
-            std::align(line * sizeof(double), at(size) * sizeof(double), begin, space));
-    }
-    [[nodiscard]] double* data() { return aligned_; }
-    [[nodiscard]] const double* data() const { return aligned_; }
-
-private:
-    static constexpr std::size_t line = 8;
-    std::vector<double> values_;
-    double* aligned_;
-};
-
 const double* from(std::span<const double> values, std::ptrdiff_t first) {
     return values.empty() ? nullptr : values.data() + first;
 }
 
 }  // namespace
 
-std::vector<std::uint8_t> BatchPass::used_blocks(std::span<const std::uint8_t> used_rows) const {
+std::vector<BlockUse> BatchPass::blocks_of(const Selection& selection) const {
     const std::ptrdiff_t step = design_.rows_per_block();
-    std::vector<std::uint8_t> used(at((design_.rows() + step - 1) / step), 0);
-    for (std::size_t b = 0; b < used.size(); ++b) {
-        const auto rows =
-            used_rows.subspan(b * at(step), std::min(at(step), used_rows.size() - b * at(step)));
-        used[b] = std::any_of(rows.begin(), rows.end(), [](std::uint8_t row) { return row != 0; });
+    const std::ptrdiff_t n = design_.rows();
+    std::vector<BlockUse> blocks(at((n + step - 1) / step), BlockUse::all_with_weight_one);
+    const std::span<const double> weight = selection.weight;
+    for (std::ptrdiff_t b = 0; !weight.empty() && b < std::ssize(blocks); ++b) {
+        const auto own = weight.subspan(at(b * step), at(std::min(step, n - b * step)));
+        if (std::any_of(own.begin(), own.end(), [](double w) { return w != 1.0; }))
+            blocks[at(b)] = std::any_of(own.begin(), own.end(), [](double w) { return w != 0.0; })
+                                ? BlockUse::some
+                                : BlockUse::none;
     }
-    return used;
+    return blocks;
 }
 
 struct BatchPass::Predictors {
-    Layout layout;
+    SideBySide layout;
     AlignedNumbers beta;
     std::vector<double> intercept;
 };
 
 BatchPass::Predictors BatchPass::in_user_units(std::span<const Request> requests) const {
-    const Layout layout(design_.cols(), requests.size());
+    const SideBySide layout(design_.cols(), requests.size());
     Predictors predictors{layout, AlignedNumbers(layout.size()), {}};
     for (std::size_t k = 0; k < requests.size(); ++k) {
         double intercept = requests[k].gamma.back();
-        for (std::ptrdiff_t j = 0; j < layout.cols; ++j) {
+        for (std::ptrdiff_t j = 0; j < design_.cols(); ++j) {
             const double beta = requests[k].gamma[at(j)] / spread_[at(j)];
-            predictors.beta.data()[layout(j, static_cast<std::ptrdiff_t>(k))] = beta;
+            predictors.beta[layout(j, static_cast<std::ptrdiff_t>(k))] = beta;
             intercept -= location_[at(j)] * beta;
         }
         predictors.intercept.push_back(intercept);
@@ -132,7 +94,7 @@ std::vector<BatchPass::Run> BatchPass::runs_of(std::span<const Request> requests
                                                std::ptrdiff_t block, std::size_t granule) {
     std::vector<Run> runs;
     for (std::size_t k = 0; k < requests.size(); ++k) {
-        if ((*requests[k].member->used_blocks)[at(block)] == 0) continue;
+        if ((*requests[k].member->blocks)[at(block)] == BlockUse::none) continue;
         const std::size_t begin = k / granule * granule;
         if (runs.empty() || begin > runs.back().end)
             runs.push_back({begin, k + 1});
@@ -150,11 +112,9 @@ void BatchPass::eta_of(const RowBlock& x, std::ptrdiff_t first, std::span<const 
         if (const double* offset = from(requests[k].member->sample.offset, first))
             for (std::ptrdiff_t r = 0; r < x.rows; ++r) own[r] += offset[r];
     }
-    const Layout& layout = predictors.layout;
     const auto begin = static_cast<std::ptrdiff_t>(run.begin);
-    const auto product = layout.many ? kernels().matvec_many : kernels().matvec;
-    product(x, predictors.beta.data() + layout(0, begin), layout.stride(),
-            static_cast<std::ptrdiff_t>(run.end) - begin, eta + begin * x.rows, x.rows);
+    predictors.layout.add_eta(x, predictors.beta.data(), begin,
+                              static_cast<std::ptrdiff_t>(run.end) - begin, eta + begin * x.rows);
 }
 
 namespace {
@@ -185,7 +145,7 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
     const auto m = static_cast<std::ptrdiff_t>(requests.size());
     const std::ptrdiff_t step = design_.rows_per_block();
     const Predictors predictors = in_user_units(requests);
-    const Layout& layout = predictors.layout;
+    const SideBySide& layout = predictors.layout;
     std::vector<std::size_t> diagnosed;
     for (std::size_t k = 0; k < requests.size(); ++k)
         if (requests[k].diagnose) diagnosed.push_back(k);
@@ -194,7 +154,7 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
     // of all; and of those that are diagnosed the sum of d2, X'd2 and (X^2)'d2.
     const std::ptrdiff_t first_product = 4 * m;
     const std::ptrdiff_t first_diagnosis = first_product + layout.size();
-    const Layout diagnosis_layout(p, diagnosed.size());
+    const SideBySide diagnosis_layout(p, diagnosed.size());
     const std::ptrdiff_t lane_size = first_diagnosis + n_diagnosed + 2 * diagnosis_layout.size();
     const RowPlan plan = RowPlan::make(design_.rows(), lane_size, step);
     Lanes lanes = make_lanes(plan, lane_size);
@@ -204,7 +164,8 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
         [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
             Workspace::Frame& frame) {
             const std::ptrdiff_t block = first / step;
-            const std::vector<Run> runs = runs_of(requests, block, layout.many ? problem_lanes : 1);
+            const std::vector<Run> runs =
+                runs_of(requests, block, static_cast<std::size_t>(layout.granule()));
             if (runs.empty()) return;
             const RowBlock x = design_.block(first, count, frame);
             double* eta = frame.take(count * m);
@@ -217,12 +178,14 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
                 for (std::size_t k = run.begin; k < run.end; ++k) {
                     const Member& member = *requests[k].member;
                     const auto column = static_cast<std::ptrdiff_t>(k) * count;
-                    if ((*member.used_blocks)[at(block)] == 0) {
+                    const BlockUse use = (*member.blocks)[at(block)];
+                    if (use == BlockUse::none) {
                         std::fill_n(d1 + column, count, 0.0);
                         continue;
                     }
                     const double* y = member.sample.y.data() + first;
-                    const double* weight = from(member.sample.weight, first);
+                    const double* weight =
+                        use == BlockUse::some ? from(member.sample.weight, first) : nullptr;
                     double* own = sums + 4 * k;
                     // Without the canonical link d2 may be negative, in any row.
                     const Thinned* rows = requests[k].model_rows;
@@ -263,8 +226,9 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
                             least = d2[r] / weights[r];
                 }
                 const auto begin = static_cast<std::ptrdiff_t>(run.begin);
-                layout.add(x, d1 + begin * count, static_cast<std::ptrdiff_t>(run.end) - begin,
-                           sums + first_product + layout(0, begin));
+                layout.add_products(x, d1 + begin * count, begin,
+                                    static_cast<std::ptrdiff_t>(run.end) - begin,
+                                    sums + first_product);
             }
             if (n_diagnosed == 0) return;
             double* all_d2 = frame.take(count * n_diagnosed);
@@ -273,7 +237,7 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
                 const std::size_t k = diagnosed[i];
                 const Member& member = *requests[k].member;
                 double* own = all_d2 + static_cast<std::ptrdiff_t>(i) * count;
-                if ((*member.used_blocks)[at(block)] == 0) {
+                if ((*member.blocks)[at(block)] == BlockUse::none) {
                     std::fill_n(own, count, 0.0);
                     continue;
                 }
@@ -286,9 +250,9 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
                 sums[4 * k + 3] += pearson_of(member.loss, count, y, own_eta, weight, d2);
             }
             double* products = diagnosis + n_diagnosed;
-            diagnosis_layout.add(x, all_d2, n_diagnosed, products);
-            diagnosis_layout.add(squared(x, frame), all_d2, n_diagnosed,
-                                 products + diagnosis_layout.size());
+            diagnosis_layout.add_products(x, all_d2, 0, n_diagnosed, products);
+            diagnosis_layout.add_products(squared(x, frame), all_d2, 0, n_diagnosed,
+                                          products + diagnosis_layout.size());
         });
     add_lanes(lanes);
     const double* sums = lanes.front().data();
@@ -314,8 +278,8 @@ void BatchPass::evaluate(std::span<Request> requests, Curvature kind) const {
         std::vector<double>& diagonal = requests[diagnosed[i]].diagonal;
         diagonal.clear();
         for (std::ptrdiff_t j = 0; j < p; ++j) {
-            const std::size_t k = diagnosis_layout(j, static_cast<std::ptrdiff_t>(i));
-            const double square = crosses[at(diagnosis_layout.size()) + k];
+            const std::ptrdiff_t k = diagnosis_layout(j, static_cast<std::ptrdiff_t>(i));
+            const double square = crosses[diagnosis_layout.size() + k];
             const double location = location_[at(j)];
             diagonal.push_back(
                 (square - 2.0 * location * crosses[k] + location * location * total) /
@@ -355,7 +319,7 @@ BatchPass::ModelEvaluation BatchPass::evaluate_model(const Thinned& rows, const 
                        const double* offset = gather(member.sample.offset);
                        for (std::ptrdiff_t r = 0; r < count; ++r)
                            eta[r] = predictors.intercept[0] + (offset == nullptr ? 0.0 : offset[r]);
-                       kernels().matvec(x, predictors.beta.data(), p, 1, eta, count);
+                       kernels().matvec(x, predictors.beta.data(), eta);
                        double* sums = lanes[at(lane)].data();
                        sums[0] +=
                            kernels().row_terms(member.loss, kind, count, gather(member.sample.y),

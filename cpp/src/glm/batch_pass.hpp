@@ -15,13 +15,16 @@
 
 namespace spikeglm {
 
+/// Which rows of a block a selection uses.
+enum class BlockUse : std::uint8_t { none, some, all_with_weight_one };
+
 class BatchPass {
 public:
     /// Whose loss: a sample, the weights being those of its selection, and a model.
     struct Member {
         Sample sample;
         LossSelector loss;
-        const std::vector<std::uint8_t>* used_blocks;  ///< those with rows in use, a byte each
+        const std::vector<BlockUse>* blocks;
     };
 
     struct Request {
@@ -52,8 +55,7 @@ public:
               std::span<const double> spread, const Execution& execution)
         : design_(design), location_(location), spread_(spread), execution_(execution) {}
 
-    [[nodiscard]] std::vector<std::uint8_t> used_blocks(
-        std::span<const std::uint8_t> used_rows) const;
+    [[nodiscard]] std::vector<BlockUse> blocks_of(const Selection& selection) const;
 
     /// Requests of the same selection should follow each other. `kind` of d2: not none.
     void evaluate(std::span<Request> requests, Curvature kind) const;

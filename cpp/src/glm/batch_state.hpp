@@ -29,7 +29,7 @@ inline std::size_t at(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
 /// Problems that use the same rows, and the curvature that they share.
 struct Group {
     std::shared_ptr<const Selection> selection;
-    std::vector<std::uint8_t> used_blocks;
+    std::vector<BlockUse> blocks;
     std::vector<std::size_t> states;  // of its problems
     const Thinned* model_rows = nullptr;
     std::vector<double> curvature;  // C: over the model rows, all coordinates

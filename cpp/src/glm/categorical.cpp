@@ -13,6 +13,7 @@
 #include "lanes.hpp"
 #include "problem.hpp"
 #include "rows.hpp"
+#include "side_by_side.hpp"
 #include "spikeglm/backend/kernels.hpp"
 #include "spikeglm/solver/rank.hpp"
 #include "standardise.hpp"
@@ -38,6 +39,7 @@ public:
           y_(y),
           weight_(weight),
           n_classes_(n_classes),
+          layout_(design.cols(), static_cast<std::size_t>(n_classes)),
           location_(location),
           spread_(spread),
           execution_(execution) {}
@@ -56,7 +58,7 @@ public:
 
 private:
     struct Predictors {
-        std::vector<double> beta;  // p x K
+        AlignedNumbers beta;
         std::vector<double> intercept;
     };
     [[nodiscard]] Predictors in_user_units(std::span<const double> gamma) const;
@@ -70,18 +72,19 @@ private:
     const Design& design_;
     std::span<const double> y_, weight_;
     std::ptrdiff_t n_classes_;
+    SideBySide layout_;
     std::span<const double> location_, spread_;
     const Execution& execution_;
 };
 
 Softmax::Predictors Softmax::in_user_units(std::span<const double> gamma) const {
     const std::ptrdiff_t p = design_.cols();
-    Predictors predictors{std::vector<double>(at(p * n_classes_)), {}};
+    Predictors predictors{AlignedNumbers(layout_.size()), {}};
     for (std::ptrdiff_t k = 0; k < n_classes_; ++k) {
         double intercept = gamma[at(k * (p + 1) + p)];
         for (std::ptrdiff_t j = 0; j < p; ++j) {
             const double beta = gamma[at(k * (p + 1) + j)] / spread_[at(j)];
-            predictors.beta[at(k * p + j)] = beta;
+            predictors.beta[layout_(j, k)] = beta;
             intercept -= location_[at(j)] * beta;
         }
         predictors.intercept.push_back(intercept);
@@ -92,7 +95,7 @@ Softmax::Predictors Softmax::in_user_units(std::span<const double> gamma) const 
 void Softmax::eta_of(const RowBlock& x, const Predictors& predictors, double* eta) const {
     for (std::ptrdiff_t k = 0; k < n_classes_; ++k)
         std::fill_n(eta + k * x.rows, x.rows, predictors.intercept[at(k)]);
-    kernels().matvec(x, predictors.beta.data(), x.cols, n_classes_, eta, x.rows);
+    layout_.add_eta(x, predictors.beta.data(), 0, n_classes_, eta);
 }
 
 double Softmax::row_terms(std::ptrdiff_t first, std::ptrdiff_t count, double* eta,
@@ -139,7 +142,7 @@ void Softmax::evaluate(std::span<const double> gamma, Curvature kind, Evaluation
     // X' diag(h) X in the form of the kernels.
     const std::ptrdiff_t products = kernels().products_size(parts, 1);
     const std::ptrdiff_t pairs = classes * (classes + 1) / 2;
-    const std::ptrdiff_t first_pair = 1 + classes + p * classes;
+    const std::ptrdiff_t first_pair = 1 + classes + layout_.size();
     const std::ptrdiff_t lane_size = first_pair + (curved ? pairs * (1 + products) : 0);
     const RowPlan plan = RowPlan::make(design_.rows(), lane_size, design_.rows_per_block());
     Lanes lanes = make_lanes(plan, lane_size);
@@ -155,7 +158,7 @@ void Softmax::evaluate(std::span<const double> gamma, Curvature kind, Evaluation
                        for (std::ptrdiff_t k = 0; k < classes; ++k)
                            for (std::ptrdiff_t r = 0; r < count; ++r)
                                sums[1 + k] += d[r + k * count];
-                       kernels().transpose_matvec(x, d, count, classes, sums + 1 + classes, p);
+                       layout_.add_products(x, d, 0, classes, sums + 1 + classes);
                        if (!curved) return;
                        double* h = frame.take(count);
                        double* scratch = frame.take(count * p);
@@ -183,7 +186,8 @@ void Softmax::evaluate(std::span<const double> gamma, Curvature kind, Evaluation
     for (std::ptrdiff_t k = 0; k < classes; ++k) {
         for (std::ptrdiff_t j = 0; j < p; ++j)
             out.gradient[at(k * (p + 1) + j)] =
-                (sums[1 + classes + k * p + j] - location_[at(j)] * sums[1 + k]) / spread_[at(j)];
+                (sums[1 + classes + layout_(j, k)] - location_[at(j)] * sums[1 + k]) /
+                spread_[at(j)];
         out.gradient[at(k * (p + 1) + p)] = sums[1 + k];
     }
     out.curvature.assign(curved ? at(size * size) : 0, 0.0);
@@ -207,7 +211,7 @@ void Softmax::row_gradients(std::span<const std::ptrdiff_t> rows, std::span<cons
                             std::span<double> sum) const {
     const std::ptrdiff_t p = design_.cols();
     const Predictors predictors = in_user_units(gamma);
-    std::vector<double> product(at(p * n_classes_), 0.0);
+    AlignedNumbers product(layout_.size());
     std::vector<double> total(at(n_classes_), 0.0);
     std::vector<double> eta(at(n_classes_));
     std::vector<double> d(at(n_classes_));
@@ -218,13 +222,13 @@ void Softmax::row_gradients(std::span<const std::ptrdiff_t> rows, std::span<cons
         const RowBlock x = design_.block(row, 1, frame);
         eta_of(x, predictors, eta.data());
         row_terms(row, 1, eta.data(), d.data());
-        kernels().transpose_matvec(x, d.data(), 1, n_classes_, product.data(), p);
+        layout_.add_products(x, d.data(), 0, n_classes_, product.data());
         for (std::size_t k = 0; k < d.size(); ++k) total[k] += d[k];
     }
     for (std::ptrdiff_t k = 0; k < n_classes_; ++k) {
         for (std::ptrdiff_t j = 0; j < p; ++j)
             sum[at(k * (p + 1) + j)] =
-                (product[at(k * p + j)] - location_[at(j)] * total[at(k)]) / spread_[at(j)];
+                (product[layout_(j, k)] - location_[at(j)] * total[at(k)]) / spread_[at(j)];
         sum[at(k * (p + 1) + p)] = total[at(k)];
     }
 }

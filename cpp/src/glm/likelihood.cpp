@@ -116,7 +116,7 @@ void Likelihood::eta_of(const RowBlock& x, std::ptrdiff_t first, const LinearPre
             eta[r] = predictor.intercept + sample_.offset[static_cast<std::size_t>(first + r)];
     else
         std::fill_n(eta, x.rows, predictor.intercept);
-    kernels().matvec(x, predictor.beta.data(), x.cols, 1, eta, x.rows);
+    kernels().matvec(x, predictor.beta.data(), eta);
 }
 
 void Likelihood::evaluate(std::span<const double> gamma, Curvature kind, Evaluation& out) const {
@@ -144,7 +144,7 @@ void Likelihood::evaluate(std::span<const double> gamma, Curvature kind, Evaluat
                                            weight, d, d + count);
             sums[1] += sum_of(d, count);
             if (!curved) {
-                kernels().transpose_matvec(x, d, count, 1, sums + 3, p);
+                kernels().transpose_matvec(x, d, sums + 3);
                 return;
             }
             sums[2] += sum_of(d + count, count);
@@ -242,7 +242,7 @@ void Likelihood::row_gradients(std::span<const std::ptrdiff_t> rows, std::span<c
         double d2 = 0.0;
         eta_of(x, row, predictor, true, &eta);
         kernels().row_terms(selector_, Curvature::none, 1, &sample_.y[i], &eta, &weight, &d1, &d2);
-        kernels().transpose_matvec(x, &d1, 1, 1, product.data(), p);
+        kernels().transpose_matvec(x, &d1, product.data());
         total += d1;
     }
     for (std::size_t j = 0; j < product.size(); ++j)

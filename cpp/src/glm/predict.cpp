@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "side_by_side.hpp"
 #include "spikeglm/backend/kernels.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/glm/fit.hpp"
@@ -28,6 +29,13 @@ void predict_many(const Design& design, std::span<const double> coef,
     if (!offset.empty() && static_cast<std::ptrdiff_t>(offset.size()) != design.rows())
         throw std::invalid_argument("offset has " + std::to_string(offset.size()) +
                                     " values, X has " + std::to_string(design.rows()) + " rows.");
+    // Side by side also where there is one: a model predicts the same bits whatever others there
+    // are.
+    const SideBySide layout(design.cols(), intercepts.size(), true);
+    AlignedNumbers beta(layout.size());
+    for (std::ptrdiff_t m = 0; m < n_models; ++m)
+        for (std::ptrdiff_t c = 0; c < design.cols(); ++c)
+            beta[layout(c, m)] = coef[static_cast<std::size_t>(c + m * design.cols())];
     for_each_block(
         RowPlan::make(design.rows(), 1), execution,
         [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t count, Workspace::Frame& frame) {
@@ -38,10 +46,9 @@ void predict_many(const Design& design, std::span<const double> coef,
                     eta[r + m * count] =
                         intercepts[static_cast<std::size_t>(m)] +
                         (offset.empty() ? 0.0 : offset[static_cast<std::size_t>(first + r)]);
+            layout.add_eta(x, beta.data(), 0, n_models, eta);
             // An infinity in X shows in eta as an infinity or a NaN; finite eta need no look.
             for (std::ptrdiff_t m = 0; m < n_models; ++m) {
-                // One at a time: a model predicts the same bits whatever others there are.
-                kernels().matvec(x, coef.data() + m * x.cols, x.cols, 1, eta + m * count, count);
                 for (std::ptrdiff_t r = 0; r < count; ++r)
                     if (!std::isfinite(eta[r + m * count])) refuse_infinities(x, r, first);
                 kernels().inverse_link(link, count, eta + m * count,

@@ -64,7 +64,7 @@ private:
     Coordinates::Split split_;
     PreparedDesign prepared_;
     BatchPass pass_;
-    std::vector<std::uint8_t> used_blocks_;
+    std::vector<BlockUse> blocks_;
     std::vector<std::unique_ptr<Problem>> own_;
     std::vector<GroupNorms> norms_;
     std::vector<BatchPass::Member> members_;
@@ -91,14 +91,14 @@ Screening::Screening(const Design& design, std::span<const FitProblem> problems,
           rows_.moments().n_used == design.rows() ? std::span<const std::uint8_t>() : rows_.used(),
           split_.row_location, split_.row_spread),
       pass_(prepared_, split_.sum_location, split_.sum_spread, options.execution),
-      used_blocks_(pass_.used_blocks(rows_.used())) {
+      blocks_(pass_.blocks_of(*rows_.selection)) {
     for (std::size_t k = 0; k < problems.size(); ++k) {
         const FitProblem& given = problems[k];
         const Coordinates own = coordinates_.without(given.excluded);
         own_.push_back(std::make_unique<Problem>(design, given, options, rows[k], &own));
         const Problem& problem = *own_.back();
         norms_.push_back(problem.group_norms());
-        members_.push_back({problem.sample(), problem.loss(), &used_blocks_});
+        members_.push_back({problem.sample(), problem.loss(), &blocks_});
         points_.push_back(given.start_coef.empty() ? problem.null_point() : problem.given_start());
         results_.push_back(problem.describe());
     }

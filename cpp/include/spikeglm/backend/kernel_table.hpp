@@ -65,21 +65,19 @@ struct KernelTable {
     unsigned abi;
     const char* isa;
 
-    /// eta[r + m * eta_stride] += sum_c x(r, c) coef[c + m * coef_stride], for m < n_problems.
-    void (*matvec)(const RowBlock& x, const double* coef, std::ptrdiff_t coef_stride,
-                   std::ptrdiff_t n_problems, double* eta, std::ptrdiff_t eta_stride);
+    /// eta[r] += sum_c x(r, c) coef[c].
+    void (*matvec)(const RowBlock& x, const double* coef, double* eta);
 
-    /// out[c + m * out_stride] += sum_r x(r, c) d[r + m * d_stride], for m < n_problems.
-    void (*transpose_matvec)(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
-                             std::ptrdiff_t n_problems, double* out, std::ptrdiff_t out_stride);
+    /// out[c] += sum_r x(r, c) d[r].
+    void (*transpose_matvec)(const RowBlock& x, const double* d, double* out);
 
-    /// The same for many problems, whose coefficients lie side by side: coef[c * coef_stride + m],
-    /// up to the next multiple of problem_lanes of finite numbers.
+    /// The same for many problems m < n_problems: eta[r + m * eta_stride]. Their coefficients lie
+    /// side by side, coef[c * coef_stride + m], filled up with finite numbers to the next multiple
+    /// of problem_lanes.
     void (*matvec_many)(const RowBlock& x, const double* coef, std::ptrdiff_t coef_stride,
                         std::ptrdiff_t n_problems, double* eta, std::ptrdiff_t eta_stride);
 
-    /// The same to out[c * out_stride + m]; what lies from there to the next multiple of
-    /// problem_lanes is kept or set to any finite number.
+    /// The same from d[r + m * d_stride] to out[c * out_stride + m]; what fills up keeps its value.
     void (*transpose_matvec_many)(const RowBlock& x, const double* d, std::ptrdiff_t d_stride,
                                   std::ptrdiff_t n_problems, double* out,
                                   std::ptrdiff_t out_stride);
