@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -8,6 +9,7 @@
 #include "spikeglm/backend/kernels.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/glm/fit.hpp"
+#include "spikeglm/glm/information.hpp"
 #include "spikeglm/glm/observation/all.hpp"
 
 namespace spikeglm::bindings {
@@ -51,6 +53,7 @@ struct BoundProblem {
     double start_intercept;
     double parameter;
     OptionalVector own_weight;
+    std::optional<ColumnMajor> matrix;
 
     [[nodiscard]] FitProblem view(const OptionalVector& weight,
                                   const OptionalVector& offset) const {
@@ -58,6 +61,7 @@ struct BoundProblem {
             {vector_view(y), vector_view(own_weight ? own_weight : weight), vector_view(offset)},
             vector_view(quadratic),
             vector_view(absolute)};
+        if (matrix) problem.matrix = {matrix->data(), static_cast<std::size_t>(matrix->size())};
         if (groups) problem.groups = groups->view();
         if (excluded) problem.excluded = span_of(*excluded);
         problem.start_coef = vector_view(start_coef);
@@ -110,6 +114,52 @@ py::array gradient_where_zero(const py::object& x, const BoundProblem& bound,
         gradient = gradient_at_zero(*design, problem, options);
     }
     return to_array(gradient);
+}
+
+py::list information_of(const py::object& x, const std::vector<BoundProblem>& bound,
+                        const std::string& model, const std::string& link,
+                        const OptionalVector& weight, const OptionalVector& offset, bool intercept,
+                        int n_threads, bool expected, bool meat, std::ptrdiff_t lags,
+                        const Indices& chains) {
+    const std::shared_ptr<const Design> design = design_of(x);
+    FitOptions options{select_loss(model, link)};
+    options.intercept = intercept;
+    options.execution = interruptible(n_threads);
+    std::vector<FitProblem> problems;
+    for (const BoundProblem& problem : bound) problems.push_back(problem.view(weight, offset));
+    const InformationOptions wanted{expected ? Curvature::expected : Curvature::observed, meat,
+                                    lags, span_of(chains)};
+    std::vector<Information> found;
+    {
+        const py::gil_scoped_release release;
+        found = information(*design, problems, options, wanted);
+    }
+    const auto square = [](const std::vector<double>& values) {
+        const auto size = static_cast<py::ssize_t>(std::lround(std::sqrt(values.size())));
+        return py::array_t<double, py::array::f_style>(std::vector<py::ssize_t>{size, size},
+                                                       values.data());
+    };
+    py::list results;
+    for (const Information& one : found) {
+        py::dict result;
+        result["location"] = to_array(one.location);
+        result["spread"] = to_array(one.spread);
+        result["value"] = one.value;
+        result["gradient"] = to_array(one.gradient);
+        result["curvature"] = square(one.curvature);
+        result["penalty"] = square(one.penalty);
+        result["meat"] = square(one.meat);
+        result["identified"] = to_array(one.identified);
+        py::list null_vectors;
+        for (const auto& vector : one.null_vectors) null_vectors.append(to_array(vector));
+        result["null_vectors"] = null_vectors;
+        result["sum_of_weights"] = one.sum_of_weights;
+        result["objective_scale"] = one.objective_scale;
+        result["n_used"] = one.n_used;
+        result["silent"] = one.silent;
+        results.append(result);
+    }
+    return results;
 }
 
 /// A Stepper with the settings that its steps share.
@@ -258,18 +308,18 @@ void bind_glm(py::module_& m) {
         .def(py::init([](Vector y, OptionalVector quadratic, OptionalVector absolute,
                          std::optional<Groups> groups, std::optional<Mask> excluded,
                          OptionalVector start_coef, double start_intercept, double parameter,
-                         OptionalVector weight) {
+                         OptionalVector weight, std::optional<ColumnMajor> matrix) {
                  return BoundProblem{std::move(y),        std::move(quadratic),
                                      std::move(absolute), std::move(groups),
                                      std::move(excluded), std::move(start_coef),
                                      start_intercept,     parameter,
-                                     std::move(weight)};
+                                     std::move(weight),   std::move(matrix)};
              }),
              py::arg("y"), py::kw_only(), py::arg("quadratic") = py::none(),
              py::arg("absolute") = py::none(), py::arg("groups") = py::none(),
              py::arg("excluded") = py::none(), py::arg("start_coef") = py::none(),
              py::arg("start_intercept") = 0.0, py::arg("parameter") = 1.0,
-             py::arg("weight") = py::none());
+             py::arg("weight") = py::none(), py::arg("matrix") = py::none());
 
     m.def("fit", &fit_problems, py::arg("x"), py::arg("problems"), py::kw_only(), py::arg("model"),
           py::arg("link"), py::arg("weight"), py::arg("offset"), py::arg("shared_groups"),
@@ -278,6 +328,11 @@ void bind_glm(py::module_& m) {
     m.def("gradient_at_zero", &gradient_where_zero, py::arg("x"), py::arg("problem"), py::kw_only(),
           py::arg("model"), py::arg("link"), py::arg("weight"), py::arg("offset"),
           py::arg("intercept"), py::arg("n_threads"));
+    m.def("information", &information_of, py::arg("x"), py::arg("problems"), py::kw_only(),
+          py::arg("model"), py::arg("link"), py::arg("weight"), py::arg("offset"),
+          py::arg("intercept"), py::arg("n_threads"), py::arg("expected") = false,
+          py::arg("meat") = false, py::arg("lags") = 0,
+          py::arg("chains") = py::array_t<std::ptrdiff_t>(0));
     py::class_<BoundStepper>(m, "Stepper")
         .def(py::init<const py::object&, const BoundProblem&, const std::string&,
                       const std::string&, const OptionalVector&, const OptionalVector&, std::string,

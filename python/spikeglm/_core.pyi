@@ -123,6 +123,7 @@ class Problem:
         start_intercept: float = ...,
         parameter: float = ...,
         weight: _Vector | None = ...,
+        matrix: NDArray[np.float64] | None = ...,
     ) -> None: ...
 
 def solvers() -> dict[str, dict[str, Any]]: ...
@@ -154,6 +155,21 @@ def gradient_at_zero(
     intercept: bool,
     n_threads: int,
 ) -> _Vector: ...
+def information(
+    x: NDArray[Any] | BoundDesign,
+    problems: list[Problem],
+    *,
+    model: str,
+    link: str,
+    weight: _Vector | None,
+    offset: _Vector | None,
+    intercept: bool,
+    n_threads: int,
+    expected: bool = ...,
+    meat: bool = ...,
+    lags: int = ...,
+    chains: NDArray[np.intp] = ...,
+) -> list[dict[str, Any]]: ...
 
 class Stepper:
     def __init__(

@@ -315,6 +315,7 @@ class GLMCV(CrossValidated, GLM):
         self._assign(results, features)
         self._set_parameters(**found)
         keep_bounds(X)
+        self._remember(X, y, sample_weight, offset)
         warn_about(results, [], self._estimates_parameter())
         return self
 
@@ -393,6 +394,7 @@ class PopulationGLMCV(CrossValidated, PopulationGLM):
         self._assign(results, features)
         self._set_parameters(**found)
         keep_bounds(X)
+        self._remember(X, y, sample_weight, offset)
         warn_about(results, self._keep_columns(y, len(results)), self._estimates_parameter())
         return self
 

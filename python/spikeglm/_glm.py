@@ -116,6 +116,7 @@ class GLM(BaseGLM):
     """
 
     dispersion_: float
+    _single = True
 
     @one_task
     def fit(
@@ -167,6 +168,7 @@ class GLM(BaseGLM):
 
         self._assign(results, features)
         keep_bounds(X)
+        self._remember(X, y, sample_weight, offset)
         warn_about(results, [], self._estimates_parameter())
         return self
 
@@ -352,6 +354,7 @@ class PopulationGLM(BaseGLM):
 
         self._assign(results, features)
         keep_bounds(X)
+        self._remember(X, y, sample_weight, offset)
         warn_about(results, self._keep_columns(y, n_neurons), self._estimates_parameter())
         return self
 

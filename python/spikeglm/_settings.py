@@ -62,6 +62,7 @@ class Task:
             start_intercept=start[1],
             parameter=self.parameter,
             weight=weight,
+            matrix=self.terms.matrix_of(i),
         )
 
 

@@ -24,6 +24,12 @@ class PenaltyTerms:
     quadratic: Sequence[FloatArray | None]
     absolute: Sequence[FloatArray | None]
     groups: MaskGroups | None = None
+    # A in beta' A beta / 2, (n_features, n_features).
+    matrix: Sequence[FloatArray | None] | None = None
+
+    def matrix_of(self, neuron: int) -> FloatArray | None:
+        """Return the penalty matrix of a neuron."""
+        return None if self.matrix is None else self.matrix[neuron]
 
 
 class Regularizer(ABC, BaseEstimator):

@@ -125,18 +125,10 @@ void Batch::set_up(State& state) {
     state.member = {problem.sample(), problem.loss(), &group.blocks};
     state.free = problem.coordinates().candidates();
     state.full = given.start_coef.empty() ? problem.null_point() : problem.given_start();
-    state.penalty = penalty_of(state, 1.0);
+    state.penalty = problem.penalty_of(state.free);
     state.tolerance = margin() * problem.tolerance();
     state.result = problem.describe();
     if (problem.silent() || state.free.empty()) state.phase = Phase::failed;
-}
-
-/// The penalty of the free coordinates, times `share`.
-std::unique_ptr<Penalty> Batch::penalty_of(const State& state, double share) const {
-    std::vector<double> ridge = gather(state, state.problem->ridge_weights());
-    for (double& weight : ridge) weight *= share;
-    return std::make_unique<GroupPenalty>(std::move(ridge),
-                                          state.problem->group_norms(share).restricted(state.free));
 }
 
 /// The model rows decide where they show full rank; all rows where they do not.
@@ -166,7 +158,7 @@ bool Batch::start_alone(State& state, Group& group) {
     const double share =
         weight_of(*coarse_, group.selection->weight) / group.selection->sum_of_weights;
     if (!(share > 0.0)) return false;
-    const std::unique_ptr<Penalty> penalty = penalty_of(state, share);
+    const std::unique_ptr<Penalty> penalty = state.problem->penalty_of(state.free, share);
     const double enough = coarse_decrement * std::sqrt(static_cast<double>(state.free.size()));
     std::vector<double> x = gather(state, state.full);
     BatchPass::ModelEvaluation here;

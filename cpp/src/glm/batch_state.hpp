@@ -119,7 +119,6 @@ private:
     void gather_curvature(const State& state, double factor, Evaluation& model) const;
     void scatter(State& state, std::span<const double> x) const;
     [[nodiscard]] std::vector<double> gather(const State& state, std::span<const double> all) const;
-    [[nodiscard]] std::unique_ptr<Penalty> penalty_of(const State& state, double share) const;
     template <class F>
     void for_each_state(std::span<const std::size_t> states, const F& body) {
         run_tasks(static_cast<std::ptrdiff_t>(states.size()), options_.execution,

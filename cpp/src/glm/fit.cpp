@@ -1,5 +1,6 @@
 #include "spikeglm/glm/fit.hpp"
 
+#include <Eigen/Eigenvalues>
 #include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
@@ -60,7 +61,8 @@ public:
     FitResult solve(std::ptrdiff_t rank_below = std::numeric_limits<std::ptrdiff_t>::max());
 
 private:
-    [[nodiscard]] QuadraticPenalty penalty_of_independent(std::span<const double> weights) const;
+    [[nodiscard]] Eigen::MatrixXd penalty_root() const;
+    [[nodiscard]] QuadraticPenalty penalty_of_independent() const;
     void choose_coordinates(const Evaluation& null, FitResult& result);
     void start_within_free(std::vector<double>& gamma) const;
     [[nodiscard]] SolveResult run(const Penalty& penalty, double tolerance, int max_iterations,
@@ -86,31 +88,47 @@ private:
     std::unique_ptr<Penalty> of_free_;  // of those that are searched
 };
 
-/// The data do not see movement along the null vectors N: with P = diag(weights), the penalty of
-/// the independent coordinates is min_a (x + N a)' P (x + N a) / 2, exact however weak P is beside
-/// the data. It is the squared length of what a QR decomposition of sqrt(P) N leaves of sqrt(P) x;
-/// the difference of matrices would lose the digits of weights that are far apart.
-QuadraticPenalty Fit::penalty_of_independent(std::span<const double> weights) const {
+/// R with the quadratic part of the penalty as R'R.
+Eigen::MatrixXd Fit::penalty_root() const {
+    const auto size = static_cast<std::ptrdiff_t>(p_ + 1);
+    if (!problem_.has_matrix()) {
+        const std::vector<double> weights = problem_.ridge_weights();
+        return Eigen::Map<const Eigen::VectorXd>(weights.data(), size).cwiseSqrt().asDiagonal();
+    }
+    const std::vector<double> matrix = problem_.quadratic_penalty();
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(
+        Eigen::Map<const Eigen::MatrixXd>(matrix.data(), size, size));
+    return eigen.eigenvalues().cwiseMax(0.0).cwiseSqrt().asDiagonal() *
+           eigen.eigenvectors().transpose();
+}
+
+/// The data do not see movement along the null vectors N: with R'R the penalty, that of the
+/// independent coordinates is min_a ||R (x + N a)||^2 / 2, exact however weak it is beside the
+/// data. It is the squared length of what a QR decomposition of R N leaves of R x; the difference
+/// of matrices would lose the digits of weights that are far apart.
+QuadraticPenalty Fit::penalty_of_independent() const {
     const auto size = static_cast<std::ptrdiff_t>(p_ + 1);
     const auto k = static_cast<std::ptrdiff_t>(rank_.null_vectors.size());
     const auto n = static_cast<std::ptrdiff_t>(free_.size());
+    const Eigen::MatrixXd root = penalty_root();
     Eigen::MatrixXd null_space(size, k);
-    Eigen::MatrixXd own = Eigen::MatrixXd::Zero(size, n);
-    for (std::ptrdiff_t j = 0; j < size; ++j) {
-        const double root = std::sqrt(weights[static_cast<std::size_t>(j)]);
-        for (std::ptrdiff_t c = 0; c < k; ++c)
-            null_space(j, c) =
-                root * rank_.null_vectors[static_cast<std::size_t>(c)][static_cast<std::size_t>(j)];
-    }
-    for (std::ptrdiff_t i = 0; i < n; ++i) {
-        const std::ptrdiff_t j = free_[static_cast<std::size_t>(i)];
-        own(j, i) = std::sqrt(weights[static_cast<std::size_t>(j)]);
-    }
+    for (std::ptrdiff_t c = 0; c < k; ++c)
+        null_space.col(c) =
+            root * Eigen::Map<const Eigen::VectorXd>(
+                       rank_.null_vectors[static_cast<std::size_t>(c)].data(), size);
+    Eigen::MatrixXd own(size, n);
+    for (std::ptrdiff_t i = 0; i < n; ++i)
+        own.col(i) = root.col(free_[static_cast<std::size_t>(i)]);
     const auto order = largest_rows_first(null_space);
-    const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(order * null_space);
+    Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr;
+    // What rounding leaves of a direction that the penalty does not see either is no direction.
+    qr.setThreshold(1e-12);
+    qr.compute(order * null_space);
     own = (order * own).eval();
     own.applyOnTheLeft(qr.householderQ().transpose());
-    const Eigen::MatrixXd left = own.bottomRows(size - qr.rank());
+    const std::ptrdiff_t seen =
+        null_space.cwiseAbs().maxCoeff() > 1e-12 * root.cwiseAbs().maxCoeff() ? qr.rank() : 0;
+    const Eigen::MatrixXd left = own.bottomRows(size - seen);
     const Eigen::MatrixXd penalty = left.transpose() * left;
     return QuadraticPenalty({penalty.data(), penalty.data() + penalty.size()});
 }
@@ -124,8 +142,7 @@ void Fit::choose_coordinates(const Evaluation& null, FitResult& result) {
     rank_ = rank_at(problem_.coordinates(), gram_);
     result.rank = static_cast<std::ptrdiff_t>(rank_.independent.size());
 
-    const std::vector<double> weights = problem_.ridge_weights();
-    penalty_ = std::make_unique<GroupPenalty>(weights, problem_.group_norms());
+    penalty_ = problem_.penalty();
     if (!penalty_->smooth()) rank_ = {candidates, {}, {}};
     bool reduced = false;
     if (!rank_.dependent.empty() && result.penalised) {
@@ -140,14 +157,10 @@ void Fit::choose_coordinates(const Evaluation& null, FitResult& result) {
     }
     free_ = rank_.independent;
     std::sort(free_.begin(), free_.end());
-    if (reduced) {
-        of_free_ = std::make_unique<QuadraticPenalty>(penalty_of_independent(weights));
-        return;
-    }
-    std::vector<double> of_free;
-    for (const std::ptrdiff_t j : free_) of_free.push_back(weights[static_cast<std::size_t>(j)]);
-    of_free_ =
-        std::make_unique<GroupPenalty>(std::move(of_free), penalty_->groups().restricted(free_));
+    if (reduced)
+        of_free_ = std::make_unique<QuadraticPenalty>(penalty_of_independent());
+    else
+        of_free_ = problem_.penalty_of(free_);
 }
 
 /// Moves along the null vectors until the dependent coordinates are zero.
@@ -208,25 +221,36 @@ void Fit::estimate_parameter(std::vector<double>& gamma, Evaluation& at, FitResu
     result.status = Status::max_iterations;
 }
 
-/// Moves along the null vectors to the smallest sum of squared coefficients in the user's units,
-/// each weighted with its strength where a penalty is too weak to be seen beside the data.
+/// Moves along the null vectors to where the penalty is least, and without one, or where it does
+/// not see them either, to the smallest sum of squared coefficients in the user's units.
 void Fit::to_smallest_norm(std::vector<double>& gamma) const {
     const auto k = static_cast<std::ptrdiff_t>(rank_.null_vectors.size());
     if (k == 0) return;
+    /// Of the sum of squares beside a penalty: it decides where the penalty does not.
+    constexpr double faint = 1e-7;
+    const auto size = static_cast<std::ptrdiff_t>(p_ + 1);
+    const auto p = static_cast<std::ptrdiff_t>(p_);
     const auto spread = problem_.coordinates().spread();
-    const bool penalised = problem_.penalised();
-    Eigen::MatrixXd null_space(static_cast<std::ptrdiff_t>(p_), k);
-    Eigen::VectorXd beta(static_cast<std::ptrdiff_t>(p_));
-    for (std::size_t j = 0; j < p_; ++j) {
-        const auto row = static_cast<std::ptrdiff_t>(j);
-        const double unit = (penalised ? std::sqrt(given_.quadratic[j]) : 1.0) / spread[j];
-        beta(row) = gamma[j] * unit;
-        for (std::ptrdiff_t c = 0; c < k; ++c)
-            null_space(row, c) = rank_.null_vectors[static_cast<std::size_t>(c)][j] * unit;
+    const Eigen::Map<Eigen::VectorXd> point(gamma.data(), size);
+    Eigen::MatrixXd null_space(size, k);
+    for (std::ptrdiff_t c = 0; c < k; ++c)
+        null_space.col(c) = Eigen::Map<const Eigen::VectorXd>(
+            rank_.null_vectors[static_cast<std::size_t>(c)].data(), size);
+    Eigen::MatrixXd root = Eigen::MatrixXd::Zero(p, size);
+    for (std::ptrdiff_t j = 0; j < p; ++j) root(j, j) = 1.0 / spread[static_cast<std::size_t>(j)];
+    if (problem_.has_matrix()) {
+        const Eigen::MatrixXd of_penalty = penalty_root();
+        root *= faint * of_penalty.cwiseAbs().maxCoeff() / root.cwiseAbs().maxCoeff();
+        root.conservativeResize(p + size, size);
+        root.bottomRows(size) = of_penalty;
+    } else if (problem_.penalised()) {
+        for (std::ptrdiff_t j = 0; j < p; ++j)
+            root(j, j) *= std::sqrt(given_.quadratic[static_cast<std::size_t>(j)]);
     }
-    const auto order = largest_rows_first(null_space);
+    const Eigen::MatrixXd seen = root * null_space;
+    const auto order = largest_rows_first(seen);
     const Eigen::VectorXd amount =
-        (order * null_space).eval().colPivHouseholderQr().solve(order * beta);
+        (order * seen).eval().colPivHouseholderQr().solve(order * (root * point).eval());
     for (std::ptrdiff_t c = 0; c < k; ++c)
         for (std::size_t j = 0; j <= p_; ++j)
             gamma[j] -= amount(c) * rank_.null_vectors[static_cast<std::size_t>(c)][j];
@@ -482,10 +506,16 @@ std::vector<double> gradient_at_zero(const Design& design, const FitProblem& giv
         free.push_back(static_cast<std::ptrdiff_t>(j));
         if (!given.quadratic.empty()) quadratic.push_back(given.quadratic[j]);
     }
+    std::vector<double> matrix;
+    for (std::size_t j = 0; j < free.size() && !given.matrix.empty(); ++j)
+        for (const std::ptrdiff_t i : free)
+            matrix.push_back(
+                given.matrix[static_cast<std::size_t>(i) + static_cast<std::size_t>(free[j]) * p]);
     const ColumnSubset columns(design, free);
     FitProblem rest = given;
     rest.sample.weight = problem.rows().weight();  // zero where any column has a NaN
     rest.quadratic = quadratic;
+    rest.matrix = matrix;
     rest.excluded = {};
     rest.absolute = {};
     rest.groups = {};
@@ -512,6 +542,8 @@ std::vector<double> gradient_at_zero(const Design& design, const FitProblem& giv
         if (problem.coordinates().is_candidate(static_cast<std::ptrdiff_t>(j)))
             gradient[j] =
                 at.gradient[j] * problem.coordinates().spread()[j] / problem.objective_scale();
+    for (std::size_t k = 0; k < p && !given.matrix.empty(); ++k)
+        for (std::size_t j = 0; j < p; ++j) gradient[j] += given.matrix[j + k * p] * null.coef[k];
     return gradient;
 }
 

@@ -177,6 +177,9 @@ std::vector<FitResult> JointFit::solve() {
     double tolerance = options_.tolerance;
     for (const std::size_t m : active) {
         const Problem& problem = *problems_[m];
+        if (problem.has_matrix())
+            throw std::invalid_argument(
+                "a penalty matrix cannot be had by problems that share groups.");
         const double share = scale / problem.objective_scale();
         first[m] = objective.size();
         objective.add(problem.likelihood(), share);

@@ -49,6 +49,7 @@ Problem::Problem(const Design& design, const FitProblem& problem, const FitOptio
                                     std::to_string(p) + ".");
     require_per_column(problem.quadratic.size(), p, "regularizer strengths");
     require_per_column(problem.absolute.size(), p, "regularizer strengths");
+    require_per_column(problem.matrix.size(), p * p, "entries of the penalty matrix");
     require_per_column(problem.excluded.size(), p, "entries of the feature mask");
     require_per_column(problem.start_coef.size(), p, "initial coefficients");
     loss_.parameter = problem.parameter;
@@ -79,6 +80,45 @@ std::vector<double> Problem::ridge_weights() const {
     for (std::size_t j = 0; j < problem_.quadratic.size(); ++j)
         weights[j] = objective_scale() * (problem_.quadratic[j] / spread[j]) / spread[j];
     return weights;
+}
+
+std::vector<double> Problem::quadratic_penalty() const {
+    const std::size_t p = coordinates_.cols();
+    const std::size_t size = p + 1;
+    const auto spread = coordinates_.spread();
+    std::vector<double> matrix(size * size, 0.0);
+    if (has_matrix())
+        for (std::size_t j = 0; j < p; ++j)
+            for (std::size_t i = 0; i < p; ++i)
+                matrix[i + j * size] =
+                    objective_scale() * (problem_.matrix[i + j * p] / spread[i]) / spread[j];
+    const std::vector<double> ridge = ridge_weights();
+    for (std::size_t j = 0; j < p; ++j) matrix[j * (size + 1)] += ridge[j];
+    return matrix;
+}
+
+std::unique_ptr<Penalty> Problem::penalty(double share) const {
+    std::vector<std::ptrdiff_t> all(coordinates_.cols() + 1);
+    std::iota(all.begin(), all.end(), std::ptrdiff_t{0});
+    return penalty_of(all, share);
+}
+
+std::unique_ptr<Penalty> Problem::penalty_of(std::span<const std::ptrdiff_t> chosen,
+                                             double share) const {
+    GroupNorms norms = group_norms(share).restricted(chosen);
+    std::vector<double> values;
+    if (!has_matrix()) {
+        const std::vector<double> ridge = ridge_weights();
+        for (const std::ptrdiff_t j : chosen)
+            values.push_back(share * ridge[static_cast<std::size_t>(j)]);
+        return std::make_unique<GroupPenalty>(std::move(values), std::move(norms));
+    }
+    const std::vector<double> matrix = quadratic_penalty();
+    const auto size = static_cast<std::ptrdiff_t>(coordinates_.cols()) + 1;
+    for (const std::ptrdiff_t j : chosen)
+        for (const std::ptrdiff_t i : chosen)
+            values.push_back(share * matrix[static_cast<std::size_t>(i + j * size)]);
+    return std::make_unique<QuadraticPenalty>(std::move(values), std::move(norms));
 }
 
 std::vector<double> Problem::lasso_weights() const {
@@ -117,8 +157,8 @@ GroupNorms Problem::group_norms(double share) const {
 }
 
 bool Problem::penalised() const {
-    return any_positive(problem_.quadratic) || any_positive(problem_.absolute) ||
-           any_positive(problem_.groups.weights);
+    return any_positive(problem_.quadratic) || any_positive(problem_.matrix) ||
+           any_positive(problem_.absolute) || any_positive(problem_.groups.weights);
 }
 
 std::vector<double> Problem::null_point() const {

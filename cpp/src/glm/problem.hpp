@@ -39,10 +39,15 @@ public:
 
     /// The total of the loss is this many times the objective that users state.
     [[nodiscard]] double objective_scale() const;
-    /// Strengths for the total and for gamma = s beta instead of beta.
+    /// The penalty of the total, for gamma = s beta instead of beta, times `share`: of all
+    /// coordinates or of chosen ones, the others held at zero; and its quadratic part as a matrix.
+    [[nodiscard]] std::unique_ptr<Penalty> penalty(double share = 1.0) const;
+    [[nodiscard]] std::unique_ptr<Penalty> penalty_of(std::span<const std::ptrdiff_t> chosen,
+                                                      double share = 1.0) const;
+    [[nodiscard]] std::vector<double> quadratic_penalty() const;
+    /// Whether that part is more than a weight per coordinate.
+    [[nodiscard]] bool has_matrix() const { return !problem_.matrix.empty(); }
     [[nodiscard]] std::vector<double> ridge_weights() const;
-    [[nodiscard]] std::vector<double> lasso_weights() const;
-    /// The penalty's part with kinks, in these coordinates, times `share`.
     [[nodiscard]] GroupNorms group_norms(double share = 1.0) const;
     [[nodiscard]] bool penalised() const;
 
@@ -65,6 +70,8 @@ public:
     void to_user_units(std::span<const double> gamma, FitResult& result) const;
 
 private:
+    [[nodiscard]] std::vector<double> lasso_weights() const;
+
     const Design& design_;
     const FitProblem& problem_;
     const FitOptions& options_;

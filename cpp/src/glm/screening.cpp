@@ -263,8 +263,8 @@ bool alike(const FitProblem& a, const FitProblem& b) {
 
 bool worth_screening(const Design& design, const FitProblem& problem, const FitOptions& options) {
     const std::ptrdiff_t p = design.cols();
-    return options.solver.empty() && p >= many_columns && !std::isnan(problem.parameter) &&
-           n_penalised(problem) > p - p / 4;
+    return options.solver.empty() && p >= many_columns && problem.matrix.empty() &&
+           !std::isnan(problem.parameter) && n_penalised(problem) > p - p / 4;
 }
 
 std::vector<FitResult> fit_screened(const Design& design, std::span<const FitProblem> problems,

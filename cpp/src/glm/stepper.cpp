@@ -62,16 +62,14 @@ FitResult Stepper::step(const Design& design, const FitProblem& given) {
         given.start_coef.empty() ? problem.null_point() : problem.given_start();
     const std::vector<std::ptrdiff_t>& free = problem.coordinates().candidates();
     const Restricted objective(problem.likelihood(), free, gamma);
-    const GroupPenalty all(problem.ridge_weights(), problem.group_norms());
-    std::vector<double> ridge = objective.gather(problem.ridge_weights());
-    const GroupPenalty penalty(std::move(ridge), all.groups().restricted(free));
+    const std::unique_ptr<Penalty> penalty = problem.penalty_of(free);
     std::vector<double> x = objective.gather(gamma);
     Evaluation at;
     objective.evaluate(x, state_->first ? Curvature::expected : Curvature::none, at);
     require_feasible(at, !given.start_coef.empty());
     state_->first = false;
     const Step taken = state_->solver->step(
-        objective, penalty, {problem.tolerance(), 1, problem.rows().sum_of_weights()}, x, at);
+        objective, *penalty, {problem.tolerance(), 1, problem.rows().sum_of_weights()}, x, at);
     objective.scatter(x, gamma);
 
     FitResult result = problem.describe();

@@ -3,7 +3,8 @@
 ///
 /// Minimised, for each problem of a batch that shares X, is
 ///   factor sum_i w_i loss(y_i, eta_i) / sum_i w_i
-///     + sum_j quadratic_j beta_j^2 / 2 + sum_j absolute_j |beta_j| + sum_g weight_g ||beta_g||_2,
+///     + beta' A beta / 2 + sum_j quadratic_j beta_j^2 / 2
+///     + sum_j absolute_j |beta_j| + sum_g weight_g ||beta_g||_2,
 ///   eta = X beta + intercept + offset,
 /// over the rows in use: weight above zero, no NaN in X, none in that problem's y. `factor` is the
 /// model's objective_factor: 2 for the Gaussian, whose loss is half a square, and 1 for all others.
@@ -56,7 +57,7 @@ struct GroupsView {
 
 struct FitProblem {
     Sample sample = {};
-    std::span<const double> quadratic = {};       ///< one per column, or empty
+    std::span<const double> quadratic = {};  ///< one per column, or empty
     std::span<const double> absolute = {};        ///< one per column, or empty
     GroupsView groups = {};                       ///< of columns; not together with `absolute`
     std::span<const std::uint8_t> excluded = {};  ///< columns held at zero, a byte each, or empty
@@ -64,6 +65,9 @@ struct FitProblem {
     double start_intercept = 0.0;                 ///< read when start_coef is given
     /// The model's parameter, where it has one; NaN: estimated with the coefficients.
     double parameter = 1.0;
+    /// A, symmetric and positive semi-definite, of beta' A beta / 2: p x p, or
+    /// empty.
+    std::span<const double> matrix = {};
 };
 
 struct FitResult {
