@@ -120,15 +120,18 @@ py::list information_of(const py::object& x, const std::vector<BoundProblem>& bo
                         const std::string& model, const std::string& link,
                         const OptionalVector& weight, const OptionalVector& offset, bool intercept,
                         int n_threads, bool expected, bool meat, std::ptrdiff_t lags,
-                        const Indices& chains) {
+                        const Indices& chains, const std::vector<ColumnMajor>& covariances) {
     const std::shared_ptr<const Design> design = design_of(x);
     FitOptions options{select_loss(model, link)};
     options.intercept = intercept;
     options.execution = interruptible(n_threads);
     std::vector<FitProblem> problems;
     for (const BoundProblem& problem : bound) problems.push_back(problem.view(weight, offset));
+    std::vector<std::span<const double>> matrices;
+    for (const ColumnMajor& matrix : covariances)
+        matrices.emplace_back(matrix.data(), static_cast<std::size_t>(matrix.size()));
     const InformationOptions wanted{expected ? Curvature::expected : Curvature::observed, meat,
-                                    lags, span_of(chains)};
+                                    lags, span_of(chains), matrices};
     std::vector<Information> found;
     {
         const py::gil_scoped_release release;
@@ -149,6 +152,7 @@ py::list information_of(const py::object& x, const std::vector<BoundProblem>& bo
         result["curvature"] = square(one.curvature);
         result["penalty"] = square(one.penalty);
         result["meat"] = square(one.meat);
+        result["skew"] = to_array(one.skew);
         result["identified"] = to_array(one.identified);
         py::list null_vectors;
         for (const auto& vector : one.null_vectors) null_vectors.append(to_array(vector));
@@ -332,7 +336,8 @@ void bind_glm(py::module_& m) {
           py::arg("model"), py::arg("link"), py::arg("weight"), py::arg("offset"),
           py::arg("intercept"), py::arg("n_threads"), py::arg("expected") = false,
           py::arg("meat") = false, py::arg("lags") = 0,
-          py::arg("chains") = py::array_t<std::ptrdiff_t>(0));
+          py::arg("chains") = py::array_t<std::ptrdiff_t>(0),
+          py::arg("covariances") = std::vector<ColumnMajor>());
     py::class_<BoundStepper>(m, "Stepper")
         .def(py::init<const py::object&, const BoundProblem&, const std::string&,
                       const std::string&, const OptionalVector&, const OptionalVector&, std::string,

@@ -169,6 +169,7 @@ def information(
     meat: bool = ...,
     lags: int = ...,
     chains: NDArray[np.intp] = ...,
+    covariances: list[NDArray[np.float64]] = ...,
 ) -> list[dict[str, Any]]: ...
 
 class Stepper:

@@ -15,13 +15,14 @@ from ._links import resolve_link
 from ._paths import RegularizationPath, regularization_path
 from ._reports import CONVERGED
 from ._settings import FitSettings, Task, layout
+from ._smoothness import Chooser
 from ._stepping import OptimizerState
 from ._timeseries import Axis, plain
 from ._validation import FloatArray, numeric_array, per_sample, whole_number
 from .inference import Inference, TestResult
 from .links import InverseLink
 from .observation_models import Aggregator, Observations, resolve_model
-from .regularizer import Regularizer, resolve_regularizer, resolve_strength
+from .regularizer import Regularizer, Smooth, resolve_regularizer, resolve_strength
 
 InitParams = tuple[Any, ArrayLike]
 
@@ -35,6 +36,7 @@ class BaseGLM(RegressorMixin, FitSettings):
     _single = False  # one neuron
     _fit_data: tuple[Any, Any, Any, Any] | None = None  # X, y, weights and offsets of the fit
     _inferred: Inference | None = None
+    _chosen: FloatArray | None = None  # strengths of smoothness, (n_penalties, n_neurons)
 
     def __init__(
         self,
@@ -87,6 +89,12 @@ class BaseGLM(RegressorMixin, FitSettings):
     ) -> list[Any]:
         """Fit each column of y; `mask`: features (n_features, n_neurons) that are in use."""
         task = self._task(features, len(columns), sample_weight, offset)
+        self._chosen = None
+        regularizer = resolve_regularizer(self.regularizer)
+        if isinstance(regularizer, Smooth) and regularizer.chooses(
+            resolve_strength(self.regularizer_strength, regularizer)
+        ):
+            starts = self._choose_smoothness(regularizer, task, features, columns, mask)
         terms = task.terms
         if task.custom:
             loss = Loss(
@@ -148,6 +156,7 @@ class BaseGLM(RegressorMixin, FitSettings):
         state = dict(super().__getstate__())
         state.pop("_fit_data", None)
         state.pop("_inferred", None)
+        state.pop("_chosen", None)
         return state
 
     def _remember(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> None:
@@ -255,6 +264,44 @@ class BaseGLM(RegressorMixin, FitSettings):
     def summary(self, neuron: int | None = None, level: float = 0.95) -> str:
         """Return a table of the coefficients, to be printed; see `Inference.summary`."""
         return self._own_inference().summary(neuron, level)
+
+    def _choose_smoothness(
+        self,
+        regularizer: Smooth,
+        task: "Task",
+        features: Features,
+        columns: list[FloatArray],
+        mask: NDArray[np.uint8] | None,
+    ) -> list[tuple[FloatArray | None, float]]:
+        """Choose the strengths of each neuron; return where its coefficients are."""
+        task.require_core("the choice of smoothness")
+        if np.isnan(task.parameter):
+            raise NotImplementedError(
+                "smoothness is not chosen together with the dispersion of a negative binomial: "
+                "give the model a `scale`, or strengths."
+            )
+        name = resolve_model(self.observation_model).name
+        penalties = regularizer.matrices(features.shape[1])
+        searches = Chooser(
+            features,
+            columns,
+            task,
+            penalties,
+            regularizer.method,
+            bool(_facts.observation_models()[name]["estimates_dispersion"]),
+            mask,
+        ).choose()
+        self._chosen = np.stack(
+            [
+                search.strengths / search.scale
+                if search.strengths.size
+                else np.zeros(len(penalties))
+                for search in searches
+            ],
+            axis=1,
+        )
+        task.terms = regularizer.terms(self._chosen, features.shape[1], len(columns))
+        return [(search.coef, search.intercept) for search in searches]
 
     def initialize_optimizer_and_state(
         self,
@@ -401,12 +448,15 @@ class BaseGLM(RegressorMixin, FitSettings):
         n_neurons: int,
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
+        of_fit: bool = False,
     ) -> "Task":
         """Check the settings, weights and offsets, and return them as the core takes them."""
         n_samples, n_features = features.shape
         model = resolve_model(self.observation_model)
         regularizer = resolve_regularizer(self.regularizer)
         strength = resolve_strength(self.regularizer_strength, regularizer)
+        if strength is None and of_fit:
+            strength = getattr(self, "regularizer_strength_", None)
         solver, settings, tolerance, max_iterations = self._solver(regularizer)
         terms = regularizer.terms(strength, n_features, n_neurons)
         rows = {
@@ -788,6 +838,9 @@ class BaseGLM(RegressorMixin, FitSettings):
         self.intercept_ = _each(results, "intercept")
         self.n_features_in_ = features.shape[1]
         keep_names(self, features.names)
+        self.__dict__.pop("regularizer_strength_", None)
+        if self._chosen is not None:
+            self.regularizer_strength_ = self._squeezed(self._chosen)
         rank = _each(results, "rank")
         status = _each(results, "status")
         return {

@@ -54,7 +54,7 @@ def inference_of(
             f"X has {features.shape[1]} features and y {len(columns)} neurons; the model was "
             f"fitted with {coef.shape[0]} and {coef.shape[1]}."
         )
-    task = model._task(features, len(columns), sample_weight, offset)
+    task = model._task(features, len(columns), sample_weight, offset, of_fit=True)
     task.require_core("inference")
     if task.terms.groups is not None or any(
         a is not None and np.any(a > 0) for a in task.terms.absolute

@@ -11,10 +11,21 @@ from sklearn.base import BaseEstimator
 
 from . import _facts
 from ._groups import MaskGroups, default_mask, groups_of_mask
+from ._roughness import difference_penalty, roughness
 from ._validation import FloatArray, warn
 from .exceptions import SpikeglmWarning
 
-__all__ = ["ElasticNet", "GroupLasso", "Lasso", "Regularizer", "Ridge", "UnRegularized"]
+__all__ = [
+    "ElasticNet",
+    "GroupLasso",
+    "Lasso",
+    "Regularizer",
+    "Ridge",
+    "Smooth",
+    "UnRegularized",
+    "difference_penalty",
+    "roughness",
+]
 
 
 @dataclass
@@ -282,6 +293,146 @@ class GroupLasso(Regularizer):
     def _groups(self, strength: Any, n_features: int, n_neurons: int) -> MaskGroups:
         mask = default_mask(n_features) if self.mask is None else self.mask
         return groups_of_mask(mask, 1.0 if strength is None else strength, n_features, n_neurons)
+
+
+class Smooth(Regularizer):
+    """Penalty sum_j strength_j * coef' S_j coef / 2 on the roughness of curves.
+
+    The data choose the strengths, unless they are given: for each neuron its own.
+
+    Parameters
+    ----------
+    penalties :
+        From `roughness` of the basis; or a list of pairs, the first column and the matrix S of a
+        penalty, symmetric and positive semi-definite. Penalties have the same columns, or none in
+        common.
+    method :
+        "REML": restricted maximum likelihood, by Laplace's approximation (Wood 2011, J. R. Stat.
+        Soc. B 73). "GCV": generalised cross-validation where the dispersion is estimated, and the
+        unbiased risk estimator, which is Mallows' Cp or AIC, where it is known (Craven & Wahba
+        1979, Numer. Math. 31).
+    ridge, lasso :
+        Strengths of penalties besides, as those of Ridge and Lasso; they are not chosen.
+    regularizer_strength :
+        None: chosen by `method`, and left in the model's `regularizer_strength_`. Otherwise a
+        number, one per penalty, (n_penalties,), or one per penalty and neuron,
+        (n_penalties, n_neurons); as for the model.
+
+    Notes
+    -----
+    With n samples (the sum of their weights) and dispersion phi the strength s stands for the
+    smoothing parameter lambda = s n / phi of the penalised log-likelihood
+    log L - sum_j lambda_j coef' S_j coef / 2, for a Gaussian model, which counts the full square,
+    s n / (2 phi). The penalised fit is the posterior mode under a Gaussian prior of precision
+    lambda S; standard errors and bands of `inference` are those of the posterior.
+    """
+
+    default_strength = None
+
+    def __init__(
+        self,
+        penalties: Any = None,
+        method: str = "REML",
+        ridge: float = 0.0,
+        lasso: float = 0.0,
+        regularizer_strength: Any = None,
+    ) -> None:
+        super().__init__(regularizer_strength)
+        self.penalties = penalties
+        self.method = method
+        self.ridge = ridge
+        self.lasso = lasso
+
+    @property
+    def smooth(self) -> bool:  # type: ignore[override]
+        """Whether the penalty has a gradient everywhere."""
+        return not np.any(_numbers(self.lasso, "`lasso`") > 0.0)
+
+    def chooses(self, strength: Any) -> bool:
+        """Return whether strengths are left to the data."""
+        if strength is not None:
+            return False
+        if not self.smooth:
+            raise ValueError("with a lasso the strengths of smoothness must be given.")
+        return True
+
+    def matrices(self, n_features: int) -> list[tuple[int, FloatArray]]:
+        """Return first column and matrix of each penalty, checked."""
+        if self.method not in ("REML", "GCV"):
+            raise ValueError(f'`method` must be "REML" or "GCV", got {self.method!r}.')
+        if not isinstance(self.penalties, list | tuple) or not self.penalties:
+            raise TypeError(
+                "Smooth needs the penalties of a basis: Smooth(roughness(basis)), after the basis "
+                f"has computed features; got {self.penalties!r}."
+            )
+        found = []
+        for item in self.penalties:
+            try:
+                first, matrix = int(item[0]), np.asarray(item[1], dtype=np.float64)
+            except (TypeError, ValueError, IndexError):
+                raise TypeError(
+                    f"a penalty is a pair (first column, matrix), got {item!r}."
+                ) from None
+            size = len(matrix) if matrix.ndim == 2 else -1
+            if matrix.shape != (size, size) or first < 0 or first + size > n_features:
+                raise ValueError(
+                    f"a penalty on columns from {first} on has a matrix of shape {matrix.shape}; X "
+                    f"has {n_features} features."
+                )
+            largest = np.max(np.abs(matrix), initial=0.0)
+            symmetric = np.allclose(matrix, matrix.T, rtol=0.0, atol=1e-12 * largest)
+            if not (np.all(np.isfinite(matrix)) and symmetric and largest > 0.0):
+                raise ValueError("the matrix of a penalty must be finite, symmetric and not zero.")
+            if np.linalg.eigvalsh(matrix)[0] < -1e-10 * size * largest:
+                raise ValueError("the matrix of a penalty must be positive semi-definite.")
+            found.append((first, matrix))
+        return found
+
+    def terms(self, strength: Any, n_features: int, n_neurons: int) -> PenaltyTerms:
+        """Return a matrix for each neuron; none for strengths that are still to be chosen."""
+        penalties = self.matrices(n_features)
+        ridge = _columns(_strengths(self.ridge, n_features, n_neurons, "`ridge`"))
+        lasso = _columns(_strengths(self.lasso, n_features, n_neurons, "`lasso`"))
+        values = self._values(strength, len(penalties), n_neurons)
+        matrices: list[FloatArray | None] = []
+        for own in values.T:
+            total = np.zeros((n_features, n_features), order="F")
+            for value, (first, matrix) in zip(own, penalties, strict=True):
+                columns = slice(first, first + len(matrix))
+                total[columns, columns] += value * matrix
+            matrices.append(total if np.any(own > 0.0) else None)
+        return PenaltyTerms(ridge, lasso, matrix=matrices)
+
+    def penalty(self, coef: ArrayLike, strength: Any = None) -> float:
+        """Return the penalty of coefficients."""
+        array = np.asarray(coef, dtype=np.float64)
+        columns = array[:, None] if array.ndim == 1 else array
+        terms = self.terms(self._or_own(strength), *columns.shape)
+        total = 0.0
+        for i, own in enumerate(columns.T):
+            matrix, ridge, lasso = terms.matrix_of(i), terms.quadratic[i], terms.absolute[i]
+            total += 0.0 if matrix is None else 0.5 * own @ matrix @ own
+            total += 0.0 if ridge is None else 0.5 * np.sum(ridge * own**2)
+            total += 0.0 if lasso is None else np.sum(lasso * np.abs(own))
+        return float(total)
+
+    def times_each(self, unit: Any, factors: FloatArray) -> Any:
+        """Return strengths (n_penalties, n_neurons) for factors (n_features, n_neurons)."""
+        each = np.broadcast_to(np.atleast_1d(unit), (len(self.penalties),))
+        return each[:, None] * factors[0]
+
+    @staticmethod
+    def _values(strength: Any, n_penalties: int, n_neurons: int) -> FloatArray:
+        values = _numbers(0.0 if strength is None else strength, "`regularizer_strength`")
+        if values.shape not in ((), (n_penalties,), (n_penalties, n_neurons)):
+            raise ValueError(
+                "`regularizer_strength` of Smooth must be a number or have one value for each "
+                f"penalty, shape {(n_penalties,)} or {(n_penalties, n_neurons)}; got shape "
+                f"{values.shape}."
+            )
+        if values.ndim == 1:
+            values = values[:, None]
+        return np.broadcast_to(values, (n_penalties, n_neurons))
 
 
 def _numbers(values: Any, name: str) -> FloatArray:

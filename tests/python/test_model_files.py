@@ -1,5 +1,6 @@
 """Models in files: what goes in comes out, and nothing else does."""
 
+import copy
 import io
 import os
 import pathlib
@@ -92,7 +93,8 @@ def test_round_trip(name):
     loaded = unpacked(packed(model))
     assert type(loaded) is type(model)
     assert_array_equal(loaded.predict(X), model.predict(X))
-    assert set(vars(loaded)) == set(vars(model))
+    # A file, like a copy, does without the data of the fit.
+    assert set(vars(loaded)) == set(vars(copy.deepcopy(model)))
     for attribute in vars(model):
         if attribute.endswith("_") or name in ("names", "settings", "strengths", "population"):
             assert_same(getattr(loaded, attribute), getattr(model, attribute))

@@ -62,6 +62,7 @@ public:
 
 private:
     [[nodiscard]] Eigen::MatrixXd penalty_root() const;
+    [[nodiscard]] Eigen::MatrixXd of_null_vectors(const Eigen::MatrixXd& root) const;
     [[nodiscard]] QuadraticPenalty penalty_of_independent() const;
     void choose_coordinates(const Evaluation& null, FitResult& result);
     void start_within_free(std::vector<double>& gamma) const;
@@ -95,11 +96,34 @@ Eigen::MatrixXd Fit::penalty_root() const {
         const std::vector<double> weights = problem_.ridge_weights();
         return Eigen::Map<const Eigen::VectorXd>(weights.data(), size).cwiseSqrt().asDiagonal();
     }
-    const std::vector<double> matrix = problem_.quadratic_penalty();
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(
-        Eigen::Map<const Eigen::MatrixXd>(matrix.data(), size, size));
-    return eigen.eigenvalues().cwiseMax(0.0).cwiseSqrt().asDiagonal() *
-           eigen.eigenvectors().transpose();
+    const std::vector<double> values = problem_.quadratic_penalty();
+    Eigen::MatrixXd matrix = Eigen::Map<const Eigen::MatrixXd>(values.data(), size, size);
+    // Unit diagonal first: strengths that are far apart keep their digits.
+    const Eigen::VectorXd scale = matrix.diagonal().cwiseSqrt();
+    const Eigen::VectorXd inverse =
+        scale.unaryExpr([](double d) { return d > 0.0 ? 1.0 / d : 0.0; });
+    matrix = inverse.asDiagonal() * matrix * inverse.asDiagonal();
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(matrix);
+    const double rounding = 1e-14 * static_cast<double>(size);
+    const Eigen::VectorXd roots = eigen.eigenvalues().unaryExpr(
+        [&](double value) { return value > rounding ? std::sqrt(value) : 0.0; });
+    return roots.asDiagonal() * eigen.eigenvectors().transpose() * scale.asDiagonal();
+}
+
+/// R N; zero where rounding hides what is left of a sum.
+Eigen::MatrixXd Fit::of_null_vectors(const Eigen::MatrixXd& root) const {
+    constexpr double hidden = 1e-9;
+    const auto size = static_cast<std::ptrdiff_t>(p_ + 1);
+    Eigen::MatrixXd null_space(size, static_cast<std::ptrdiff_t>(rank_.null_vectors.size()));
+    for (std::ptrdiff_t c = 0; c < null_space.cols(); ++c)
+        null_space.col(c) = Eigen::Map<const Eigen::VectorXd>(
+            rank_.null_vectors[static_cast<std::size_t>(c)].data(), size);
+    Eigen::MatrixXd seen = root * null_space;
+    if (problem_.has_matrix()) {
+        const Eigen::MatrixXd summed = root.cwiseAbs() * null_space.cwiseAbs();
+        seen = (seen.cwiseAbs().array() > hidden * summed.array()).select(seen, 0.0);
+    }
+    return seen;
 }
 
 /// The data do not see movement along the null vectors N: with R'R the penalty, that of the
@@ -108,27 +132,17 @@ Eigen::MatrixXd Fit::penalty_root() const {
 /// of matrices would lose the digits of weights that are far apart.
 QuadraticPenalty Fit::penalty_of_independent() const {
     const auto size = static_cast<std::ptrdiff_t>(p_ + 1);
-    const auto k = static_cast<std::ptrdiff_t>(rank_.null_vectors.size());
     const auto n = static_cast<std::ptrdiff_t>(free_.size());
     const Eigen::MatrixXd root = penalty_root();
-    Eigen::MatrixXd null_space(size, k);
-    for (std::ptrdiff_t c = 0; c < k; ++c)
-        null_space.col(c) =
-            root * Eigen::Map<const Eigen::VectorXd>(
-                       rank_.null_vectors[static_cast<std::size_t>(c)].data(), size);
+    const Eigen::MatrixXd null_space = of_null_vectors(root);
     Eigen::MatrixXd own(size, n);
     for (std::ptrdiff_t i = 0; i < n; ++i)
         own.col(i) = root.col(free_[static_cast<std::size_t>(i)]);
     const auto order = largest_rows_first(null_space);
-    Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr;
-    // What rounding leaves of a direction that the penalty does not see either is no direction.
-    qr.setThreshold(1e-12);
-    qr.compute(order * null_space);
+    const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(order * null_space);
     own = (order * own).eval();
     own.applyOnTheLeft(qr.householderQ().transpose());
-    const std::ptrdiff_t seen =
-        null_space.cwiseAbs().maxCoeff() > 1e-12 * root.cwiseAbs().maxCoeff() ? qr.rank() : 0;
-    const Eigen::MatrixXd left = own.bottomRows(size - seen);
+    const Eigen::MatrixXd left = own.bottomRows(size - qr.rank());
     const Eigen::MatrixXd penalty = left.transpose() * left;
     return QuadraticPenalty({penalty.data(), penalty.data() + penalty.size()});
 }
@@ -232,10 +246,6 @@ void Fit::to_smallest_norm(std::vector<double>& gamma) const {
     const auto p = static_cast<std::ptrdiff_t>(p_);
     const auto spread = problem_.coordinates().spread();
     const Eigen::Map<Eigen::VectorXd> point(gamma.data(), size);
-    Eigen::MatrixXd null_space(size, k);
-    for (std::ptrdiff_t c = 0; c < k; ++c)
-        null_space.col(c) = Eigen::Map<const Eigen::VectorXd>(
-            rank_.null_vectors[static_cast<std::size_t>(c)].data(), size);
     Eigen::MatrixXd root = Eigen::MatrixXd::Zero(p, size);
     for (std::ptrdiff_t j = 0; j < p; ++j) root(j, j) = 1.0 / spread[static_cast<std::size_t>(j)];
     if (problem_.has_matrix()) {
@@ -247,7 +257,7 @@ void Fit::to_smallest_norm(std::vector<double>& gamma) const {
         for (std::ptrdiff_t j = 0; j < p; ++j)
             root(j, j) *= std::sqrt(given_.quadratic[static_cast<std::size_t>(j)]);
     }
-    const Eigen::MatrixXd seen = root * null_space;
+    const Eigen::MatrixXd seen = of_null_vectors(root);
     const auto order = largest_rows_first(seen);
     const Eigen::VectorXd amount =
         (order * seen).eval().colPivHouseholderQr().solve(order * (root * point).eval());

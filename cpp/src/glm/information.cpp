@@ -7,7 +7,9 @@
 #include <string>
 
 #include "../solver/methods.hpp"
+#include "lanes.hpp"
 #include "problem.hpp"
+#include "side_by_side.hpp"
 #include "spikeglm/backend/kernels.hpp"
 
 namespace spikeglm {
@@ -181,8 +183,90 @@ struct KnownGram {
     std::vector<double> gram;
 };
 
+/// sum_i d3_i (z_i'V z_i) z_i. d3 is a central difference of d2; V is taken to the user's columns,
+/// x'Ux + 2 u'x + v, so that designs keep their structure.
+std::vector<double> skew_of(const Design& design, const Problem& problem,
+                            std::span<const double> gamma, std::span<const double> covariance,
+                            const Execution& execution) {
+    constexpr double h = 1e-4;
+    const Coordinates::Split split = problem.coordinates().split();
+    const bool all_used = problem.rows().moments().n_used == design.rows();
+    const PreparedDesign prepared(
+        design, all_used ? std::span<const std::uint8_t>() : problem.rows().used(),
+        split.row_location, split.row_spread);
+    const std::ptrdiff_t p = design.cols();
+    const SideBySide layout(p, at(p), true);
+    AlignedNumbers quadratic(layout.size());
+    AlignedNumbers beta(p);
+    std::vector<double> linear(at(p), 0.0);
+    double intercept = gamma[at(p)];
+    const auto v = [&](std::ptrdiff_t i, std::ptrdiff_t j) {
+        return covariance[at(i + j * (p + 1))];
+    };
+    double constant = v(p, p);
+    for (std::ptrdiff_t j = 0; j < p; ++j) {
+        beta[j] = gamma[at(j)] / split.sum_spread[at(j)];
+        intercept -= split.sum_location[at(j)] * beta[j];
+        // V m of the centres, in units of the columns.
+        double centre = v(p, j);
+        for (std::ptrdiff_t i = 0; i < p; ++i) {
+            quadratic[layout(i, j)] = v(i, j) / split.sum_spread[at(i)] / split.sum_spread[at(j)];
+            centre -= v(i, j) * split.sum_location[at(i)] / split.sum_spread[at(i)];
+        }
+        linear[at(j)] = centre / split.sum_spread[at(j)];
+        constant -= (centre + v(p, j)) * split.sum_location[at(j)] / split.sum_spread[at(j)];
+    }
+    const Sample& sample = problem.sample();
+    const std::ptrdiff_t step = prepared.rows_per_block();
+    const RowPlan plan = RowPlan::make(prepared.rows(), p + 1, step);
+    Lanes lanes = make_lanes(plan, p + 1);
+    for_each_block(
+        plan, execution,
+        [&](std::ptrdiff_t lane, std::ptrdiff_t first, std::ptrdiff_t count,
+            Workspace::Frame& frame) {
+            const RowBlock x = prepared.block(first, count, frame);
+            double* sums = lanes[at(lane)].data();
+            double* eta = frame.take(count);
+            double* d1 = frame.take(count);
+            double* low = frame.take(count);
+            double* high = frame.take(count);
+            const double* y = &sample.y[at(first)];
+            const double* weight = sample.weight.empty() ? nullptr : &sample.weight[at(first)];
+            for (std::ptrdiff_t r = 0; r < count; ++r)
+                eta[r] =
+                    intercept - h + (sample.offset.empty() ? 0.0 : sample.offset[at(first + r)]);
+            kernels().matvec(x, beta.data(), eta);
+            static_cast<void>(kernels().row_terms(problem.loss(), Curvature::observed, count, y,
+                                                  eta, weight, d1, low));
+            for (std::ptrdiff_t r = 0; r < count; ++r) eta[r] += 2.0 * h;
+            static_cast<void>(kernels().row_terms(problem.loss(), Curvature::observed, count, y,
+                                                  eta, weight, d1, high));
+            double* products = frame.take(count * p);
+            for (std::ptrdiff_t j = 0; j < p; ++j)
+                std::fill_n(products + j * count, count, 2.0 * linear[at(j)]);
+            layout.add_eta(x, quadratic.data(), 0, p, products);
+            for (std::ptrdiff_t r = 0; r < count; ++r) {
+                double leverage = constant;
+                for (std::ptrdiff_t i = 0; i < x.n_parts; ++i)
+                    for_each_stored(x.parts[i], r, [&](std::ptrdiff_t c, double value) {
+                        leverage += value * products[r + (x.parts[i].first_col + c) * count];
+                    });
+                d1[r] = leverage * (high[r] - low[r]) / (2.0 * h);
+            }
+            sums[p] += sum_of(d1, count);
+            kernels().transpose_matvec(x, d1, sums);
+        });
+    add_lanes(lanes);
+    std::vector<double> skew = std::move(lanes.front());
+    for (std::ptrdiff_t j = 0; j < p; ++j)
+        skew[at(j)] =
+            (skew[at(j)] - split.sum_location[at(j)] * skew[at(p)]) / split.sum_spread[at(j)];
+    return skew;
+}
+
 Information at_point(const Design& design, const FitProblem& given, const FitOptions& options,
-                     Rows rows, const InformationOptions& wanted, std::vector<KnownGram>& known) {
+                     Rows rows, const InformationOptions& wanted,
+                     std::span<const double> covariance, std::vector<KnownGram>& known) {
     if (given.start_coef.empty())
         throw std::invalid_argument("the information of a problem is that of its coefficients.");
     Problem problem(design, given, options, std::move(rows));
@@ -225,6 +309,12 @@ Information at_point(const Design& design, const FitProblem& given, const FitOpt
         result.meat =
             meat_of(Scores(design, problem, gamma), std::ssize(gamma), wanted, options.execution);
     }
+    if (!covariance.empty()) {
+        if (covariance.size() != gamma.size() * gamma.size())
+            throw std::invalid_argument("a covariance needs " + std::to_string(gamma.size()) +
+                                        " rows and columns.");
+        result.skew = skew_of(design, problem, gamma, covariance, options.execution);
+    }
     return result;
 }
 
@@ -237,9 +327,12 @@ std::vector<Information> information(const Design& design, std::span<const FitPr
     RowSelector selector(design, options);
     std::vector<KnownGram> known;
     std::vector<Information> results;
-    for (const FitProblem& problem : problems)
-        results.push_back(
-            at_point(design, problem, options, selector.select(problem.sample), wanted, known));
+    if (!wanted.covariances.empty() && wanted.covariances.size() != problems.size())
+        throw std::invalid_argument("expected a covariance for each problem.");
+    for (std::size_t i = 0; i < problems.size(); ++i)
+        results.push_back(at_point(
+            design, problems[i], options, selector.select(problems[i].sample), wanted,
+            wanted.covariances.empty() ? std::span<const double>() : wanted.covariances[i], known));
     return results;
 }
 

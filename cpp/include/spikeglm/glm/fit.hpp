@@ -57,7 +57,7 @@ struct GroupsView {
 
 struct FitProblem {
     Sample sample = {};
-    std::span<const double> quadratic = {};  ///< one per column, or empty
+    std::span<const double> quadratic = {};       ///< one per column, or empty
     std::span<const double> absolute = {};        ///< one per column, or empty
     GroupsView groups = {};                       ///< of columns; not together with `absolute`
     std::span<const std::uint8_t> excluded = {};  ///< columns held at zero, a byte each, or empty

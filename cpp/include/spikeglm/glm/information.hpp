@@ -26,6 +26,10 @@ struct InformationOptions {
     std::ptrdiff_t lags = 0;
     /// Rows at which a chain begins, ascending: the first ones of epochs.
     std::span<const std::ptrdiff_t> chains = {};
+    /// For each problem a symmetric matrix V in standardised coordinates, or none at all: asks for
+    /// the derivative of tr(V H) / 2 in gamma, of which log det H changes by when V is its inverse.
+    /// Wood (2011), J. R. Stat. Soc. B 73, section 3.5.
+    std::span<const std::span<const double>> covariances = {};
 };
 
 struct Information {
@@ -35,6 +39,7 @@ struct Information {
     std::vector<double> curvature;  ///< of the loss
     std::vector<double> penalty;    ///< quadratic part of the penalty
     std::vector<double> meat;       ///< or empty
+    std::vector<double> skew;  ///< sum_i dd2_i/deta z_i'Vz_i z_i, for V of `covariances`; or empty
     /// Coordinates that the rows identify, and for each other candidate the direction along which
     /// the rows see nothing.
     std::vector<std::ptrdiff_t> identified;
