@@ -12,6 +12,7 @@ from ._custom import Loss, fit_columns
 from ._features import Features, check_names, features_of, join_coef, keep_names, split_coef
 from ._links import resolve_link
 from ._paths import RegularizationPath, regularization_path
+from ._pictures import Pictures
 from ._reports import CONVERGED
 from ._settings import FitSettings, Task, layout
 from ._stepping import OptimizerState
@@ -24,7 +25,7 @@ from .regularizer import Regularizer, resolve_regularizer, resolve_strength
 InitParams = tuple[Any, ArrayLike]
 
 
-class BaseGLM(RegressorMixin, FitSettings):
+class BaseGLM(Pictures, RegressorMixin, FitSettings):
     """Settings, fitting and prediction, neuron by neuron."""
 
     rank_: Any
