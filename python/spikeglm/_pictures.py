@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _core, plotting
+from . import _core, _facts, plotting
 from ._features import features_of
 from ._timeseries import plain
 from ._validation import FloatArray, is_whole, per_sample
@@ -147,7 +147,8 @@ class Pictures:
         -------
         points : ndarray (n_points,), or a tuple of two
         means : ndarray (n_points,), or (n_points, n_points) over two inputs
-            Expected counts per bin.
+            Expected counts per bin. NaN where some row would have a mean that the model cannot
+            have, below zero under a reciprocal or identity link.
         band : (low, high), or None without `inference`
         """
         coef, index = _coef_of(self, neuron)
@@ -184,6 +185,9 @@ class Pictures:
     ) -> Axes:
         """Draw a fitted tuning curve over the raw one; see `spikeglm.plotting.plot_tuning`.
 
+        Where the variables of other terms go along with x, the curve of the term alone differs from
+        the raw one; the model's means over the same samples, which are drawn as well, should not.
+
         Parameters
         ----------
         basis, X, label, neuron, inference, level, offset :
@@ -214,8 +218,16 @@ class Pictures:
         settings.setdefault("bounds", (points[0], points[-1]))
         if label is not None:
             settings.setdefault("name", label)
+        model: Any = self
         return plotting.plot_tuning(
-            x, _column(y, index), curve=(points, means), band=band, level=level, ax=ax, **settings
+            x,
+            _column(y, index),
+            curve=(points, means),
+            band=band,
+            rate=_column(model.predict(X, offset=offset), index),
+            level=level,
+            ax=ax,
+            **settings,
         )
 
     def plot_field(
@@ -429,11 +441,20 @@ class _PartialMean:
         count = np.bincount(group)
         self.rest = np.bincount(group, rest)[count > 0] / count[count > 0]
         self.share = count[count > 0] / len(rest)
-        self.link = model._link(resolve_model(model.observation_model))
+        observations = resolve_model(model.observation_model)
+        self.link = model._link(observations)
+        facts = _facts.observation_models().get(observations.name, {})
+        self.positive = bool(facts.get("mean_must_be_positive"))
 
     def __call__(self, values: FloatArray) -> FloatArray:
-        means = [self._inverse(self.rest + value) @ self.share for value in values.ravel()]
-        return np.array(means).reshape(values.shape)
+        return np.array([self._mean(value) for value in values.ravel()]).reshape(values.shape)
+
+    def _mean(self, value: float) -> float:
+        means = self._inverse(self.rest + value)
+        # Beyond the pole of 1 / eta, or below zero under an identity link.
+        if not np.all(np.isfinite(means)) or (self.positive and means.min() < 0.0):
+            return np.nan
+        return float(means @ self.share)
 
     def _inverse(self, eta: FloatArray) -> FloatArray:
         if isinstance(self.link, InverseLink):

@@ -96,6 +96,7 @@ class IntervalAutocorrelation:
             xlabel="lag (intervals)",
             ylabel="autocorrelation",
         )
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend(frameon=False, loc="upper right")
         return ax
 

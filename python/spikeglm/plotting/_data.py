@@ -13,8 +13,8 @@ from .._timeseries import common_axis, plain, time_axis
 from .._validation import FloatArray, bounds_ranges, numeric_array, real_number, whole_number
 from ._axes import (
     BAND_ALPHA,
+    BLUE,
     DARK,
-    GREY,
     ORANGE,
     as_floats,
     checked_bin_size,
@@ -35,6 +35,7 @@ def plot_tuning(
     *,
     curve: tuple[ArrayLike, ArrayLike] | None = None,
     band: tuple[ArrayLike, ArrayLike] | None = None,
+    rate: Any = None,
     bounds: tuple[float, float] | None = None,
     n_groups: int = 20,
     level: float = 0.95,
@@ -57,6 +58,10 @@ def plot_tuning(
         A fitted curve, in expected counts per bin, as `GLM.tuning_curve` returns it.
     band : (low, high), arrays (n_points,), optional
         Its band.
+    rate : array_like, shape (n_samples,), optional
+        Expected number of spikes in each bin, as ``predict`` returns it. Its means in the same
+        parts of the range, over the same samples, are drawn as diamonds: the model with everything
+        that goes along with x, such as the history of the spikes.
     bounds : (low, high), optional
         Range of x; that of the data by default. On polar axes it is one turn.
     n_groups : int, default 20
@@ -104,6 +109,12 @@ def plot_tuning(
     n_groups = whole_number(n_groups, "n_groups", 1)
     edges = np.linspace(low, high, n_groups + 1)
     inside = (points >= low) & (points <= high) & ~np.isnan(counts)
+    expected = None
+    if rate is not None:
+        common_axis([("x", x), ("rate", rate)])
+        means_of_bins = as_floats(plain(rate), "rate", points.shape)
+        inside &= ~np.isnan(means_of_bins)
+        expected = np.histogram(points[inside], edges, weights=means_of_bins[inside])[0]
     if not np.any(inside):
         raise ValueError(f"no sample of x lies between {low:g} and {high:g}.")
     samples = np.histogram(points[inside], edges)[0].astype(np.float64)
@@ -131,18 +142,31 @@ def plot_tuning(
         raw[visited],
         np.abs(np.array([bottom, top]) - raw)[:, visited],
         fmt="o",
-        color=GREY,
-        ecolor="0.75",
+        color="0.35",
+        ecolor="0.6",
         markersize=4,
         elinewidth=1.0,
         label=f"spikes / occupancy, {percent(level)} interval",
     )
     highest = float(top[visited].max())
+    if expected is not None:
+        ax.plot(
+            centres[visited],
+            factor * expected[visited] / samples[visited],
+            "D",
+            color=BLUE,
+            markersize=6,
+            markerfacecolor="none",
+            label="model, same samples",
+        )
+        highest = max(highest, float((factor * expected[visited] / samples[visited]).max()))
     if curve is not None:
         grid = np.asarray(curve[0], dtype=np.float64)
         means = factor * as_floats(curve[1], "curve", grid.shape)
         (line,) = ax.plot(
-            turn * grid, means, **({"color": ORANGE, "lw": 2.0, "label": "model"} | line_kwargs)
+            turn * grid,
+            means,
+            **({"color": ORANGE, "lw": 2.0, "label": "model, this term"} | line_kwargs),
         )
         highest = max(highest, float(np.nanmax(means)))
         if band is not None:
@@ -156,11 +180,12 @@ def plot_tuning(
     if is_polar:
         ax.set_rlim(0.0, 1.05 * highest)
         ax.set_title(f"{name}\nrate ({unit})", fontsize="medium")
-        ax.set_rlabel_position(22.5)
+        # Where the numbers of the radial axis hide least.
+        ax.set_rlabel_position(np.degrees(centres[visited][np.argmin(raw[visited])]))
         ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.08))
     else:
         ax.set(xlim=(low, high), ylim=(0.0, 1.08 * highest), xlabel=name, ylabel=f"rate ({unit})")
-        ax.legend(frameon=False)
+        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize="small")
     return ax
 
 
@@ -269,6 +294,7 @@ def plot_rate(
     rate: Any,
     *,
     smoothing: float | None = None,
+    smooth_rate: bool = True,
     bin_size: float | None = None,
     ax: Axes | None = None,
     **line_kwargs: Any,
@@ -280,12 +306,13 @@ def plot_rate(
     spike_counts : array_like or pynapple Tsd, shape (n_bins,)
         Number of spikes in each bin. A NaN leaves a gap.
     rate : array_like or pynapple Tsd, shape (n_bins,)
-        Expected number of spikes in each bin, as ``predict`` returns it. It is drawn as it is, not
-        smoothed; a NaN leaves a gap.
+        Expected number of spikes in each bin, as ``predict`` returns it. A NaN leaves a gap.
     smoothing : float, optional
         Standard deviation of the Gaussian window of the counts: in seconds if `bin_size` is given,
         else in bins. None: 10 bins; 0: none. The window does not reach across gaps and borders of
         epochs, at which it is cut and what is left of it scaled up.
+    smooth_rate : bool, default True
+        Smooth the rate as well, so that both can be compared. False draws it as it is.
     bin_size : float, optional
         Duration of a bin in seconds: axes are then in s and spikes/s.
     ax : matplotlib.axes.Axes, optional
@@ -332,7 +359,8 @@ def plot_rate(
     for start, stop in epochs:
         t = time[start:stop]
         smooth = _smoothed(counts[start:stop], width)
-        pieces += [np.stack([t, smooth, means[start:stop]]), np.full((3, 1), np.nan)]
+        mean = _smoothed(means[start:stop], width if smooth_rate else 0.0)
+        pieces += [np.stack([t, smooth, mean]), np.full((3, 1), np.nan)]
     t, smooth, mean = np.concatenate(pieces[:-1], axis=1)  # a NaN breaks lines between epochs
     if ax is None:
         ax = new_axes(figsize=(8, 3))

@@ -79,7 +79,7 @@ def plot_path(
     for i, column in enumerate(values.T):
         style = {
             "color": CATEGORY_COLORS[i % n_colors],
-            "linestyle": _STYLES[(i // n_colors) % len(_STYLES)],
+            "linestyle": _STYLES[i % len(_STYLES)],
             "lw": 1.5,
         }
         if names is not None:
@@ -191,7 +191,7 @@ def plot_scores(
         )
     _strength_axis(ax, x)
     ax.set_ylabel(f"{score_name}\n(mean and s.e. of {n_folds} folds)")
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize="small")
     return ax
 
 
