@@ -7,22 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _core, _facts, plotting
-from ._features import features_of
-from ._timeseries import plain
-from ._validation import FloatArray, is_whole, per_sample
-from .links import InverseLink
-from .observation_models import resolve_model
+from . import plotting
+from ._partial_means import PartialMean
+from ._validation import FloatArray, is_whole
 from .plotting._axes import per_time, quantile_of
 from .plotting._data import draw_field
 from .plotting._terms import curve_errors, picture_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# Linear predictors are averaged in this many groups of nearly equal values: the mean of a smooth
-# inverse link is then off by h^2 / 24 of its second derivative, for groups h wide.
-_GROUPS = 2000
 
 
 class Pictures:
@@ -157,7 +150,7 @@ class Pictures:
         if any(axis.in_bins for axis in picture.inputs):
             raise ValueError(f"{component.label} is a filter, which plot_term draws.")
         values = picture.values @ weights
-        mean = _PartialMean(self, X, columns, index, offset)
+        mean = PartialMean(self, X, columns, index, offset)
         covariance = _covariance(inference, index, columns)
         band = None
         if covariance is not None:
@@ -214,17 +207,16 @@ class Pictures:
         )
         if means.ndim != 1:
             raise ValueError("a term of two inputs is drawn by plot_field.")
-        _, index = _coef_of(self, neuron)
         settings.setdefault("bounds", (points[0], points[-1]))
         if label is not None:
             settings.setdefault("name", label)
-        model: Any = self
+        counts, rate = self._counts_and_rate(X, y, neuron, offset)
         return plotting.plot_tuning(
             x,
-            _column(y, index),
+            counts,
             curve=(points, means),
             band=band,
-            rate=_column(model.predict(X, offset=offset), index),
+            rate=rate,
             level=level,
             ax=ax,
             **settings,
@@ -306,160 +298,88 @@ class Pictures:
         -------
         matplotlib.axes.Axes
         """
-        _, index = _coef_of(self, neuron)
-        model: Any = self
-        rate = _column(model.predict(X, offset=offset), index)
-        return plotting.plot_rate(_column(y, index), rate, ax=ax, **settings)
+        counts, rate = self._counts_and_rate(X, y, neuron, offset)
+        return plotting.plot_rate(counts, rate, ax=ax, **settings)
 
-
-class PopulationPictures(Pictures):
-    """What only `PopulationGLM` draws."""
-
-    def coupling_filters(
-        self, basis: Any, label: str | None = None
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return the filters from the channels of an input to the neurons.
-
-        Parameters
-        ----------
-        basis : Basis
-            The basis that computed X.
-        label : str, optional
-            Which of its components: a convolution of (n_samples, n_senders). Not needed where
-            there is one component.
-
-        Returns
-        -------
-        filters : ndarray (n_receivers, n_senders, n_lags)
-            In units of the linear predictor: the log gain, under an exp link, that a spike of the
-            sender has some bins later.
-        lags : ndarray (n_lags,)
-            How many bins ago each value looks.
-        """
-        model: Any = self
-        model._require_fitted()
-        coef = model._coef_matrix()
-        component, columns = _parts(basis, label, len(coef))
-        picture, _ = picture_of(component, np.zeros(component.n_basis_funcs), None, None)
-        if len(picture.inputs) != 1 or not picture.inputs[0].in_bins or columns.ndim > 2:
-            raise ValueError(
-                f'{component.label} is no coupling: that is a convolution (mode="conv") of an '
-                "input (n_samples, n_senders)."
-            )
-        columns = np.atleast_2d(columns)
-        filters = np.einsum("lf,sfr->rsl", picture.values, coef[columns])
-        return filters, picture.inputs[0].points
-
-    def plot_coupling(
+    def plot_ks(
         self,
-        basis: Any,
-        label: str | None = None,
+        X: Any,
+        y: Any,
         ax: Axes | None = None,
         *,
-        kind: str = "integral",
-        **settings: Any,
+        neuron: int | None = None,
+        rng: Any = None,
+        discrete: str | None = None,
+        offset: ArrayLike | None = None,
+        **line_kwargs: Any,
     ) -> Axes:
-        """Draw the matrix of couplings; see `spikeglm.plotting.plot_coupling_matrix`.
+        """Draw the time-rescaling test; see `spikeglm.goodness_of_fit.time_rescaling`.
 
         Parameters
         ----------
-        basis, label :
-            As in `coupling_filters`.
-        kind : {"integral", "peak"}
-            What stands for a filter: its sum over the lags, the log of the total gain of a spike
-            under an exp link; or its value farthest from zero.
-        ax, **settings :
-            As there: `senders`, `receivers`, `cmap`.
+        X, y, offset :
+            As in `fit`.
+        neuron : int, optional
+            Which neuron of a population, by column of y.
+        rng, discrete :
+            As there.
+        ax, **line_kwargs :
+            As in `spikeglm.goodness_of_fit.TimeRescaling.plot`.
 
         Returns
         -------
         matplotlib.axes.Axes
         """
-        filters, _ = self.coupling_filters(basis, label)
-        if kind == "integral":
-            matrix = filters.sum(axis=2)
-        elif kind == "peak":
-            farthest = np.abs(filters).argmax(axis=2)[..., None]
-            matrix = np.take_along_axis(filters, farthest, axis=2)[..., 0]
-        else:
-            raise ValueError(f'`kind` must be "integral" or "peak", got {kind!r}.')
-        settings.setdefault("receivers", getattr(self, "_columns", None))
-        settings.setdefault("label", f"{kind} of the filter (linear predictor)")
-        return plotting.plot_coupling_matrix(matrix, ax=ax, **settings)
+        from .goodness_of_fit import time_rescaling
 
-    def plot_coupling_filters(
-        self, basis: Any, label: str | None = None, axes: Any = None, **settings: Any
-    ) -> Any:
-        """Draw a grid of the filters; see `spikeglm.plotting.plot_coupling_filters`.
+        counts, rate = self._counts_and_rate(X, y, neuron, offset)
+        test = time_rescaling(counts, rate, rng=rng, discrete=discrete)
+        return test.plot(ax, **line_kwargs)
+
+    def plot_calibration(
+        self,
+        X: Any,
+        y: Any,
+        ax: Axes | None = None,
+        *,
+        neuron: int | None = None,
+        n_groups: int = 10,
+        level: float = 0.95,
+        bin_size: float | None = None,
+        offset: ArrayLike | None = None,
+        **errorbar_kwargs: Any,
+    ) -> Axes:
+        """Draw observed against predicted means; see `spikeglm.goodness_of_fit.calibration`.
 
         Parameters
         ----------
-        basis, label :
-            As in `coupling_filters`.
-        axes, **settings :
-            As there: `bin_size`, `senders`, `receivers`.
+        X, y, offset :
+            As in `fit`.
+        neuron : int, optional
+            Which neuron of a population, by column of y.
+        n_groups, level :
+            As there.
+        ax, bin_size, **errorbar_kwargs :
+            As in `spikeglm.goodness_of_fit.Calibration.plot`.
 
         Returns
         -------
-        ndarray of matplotlib.axes.Axes, shape (n_receivers, n_senders)
+        matplotlib.axes.Axes
         """
-        filters, lags = self.coupling_filters(basis, label)
-        settings.setdefault("receivers", getattr(self, "_columns", None))
-        return plotting.plot_coupling_filters(filters, lags, axes=axes, **settings)
+        from .goodness_of_fit import calibration
 
+        model: Any = self
+        counts, rate = self._counts_and_rate(X, y, neuron, offset)
+        found = calibration(counts, rate, model.observation_model, n_groups=n_groups, level=level)
+        return found.plot(ax, bin_size=bin_size, **errorbar_kwargs)
 
-class _PartialMean:
-    """The mean over the rows of X of the mean of y, for values of one term."""
-
-    def __init__(
-        self, model: Any, X: Any, columns: Any, index: int, offset: ArrayLike | None
-    ) -> None:
-        features = features_of(X)
-        coef = model._coef_matrix()[:, index].copy()
-        if features.shape[1] != len(coef):
-            raise ValueError(
-                f"X has {features.shape[1]} features, the model was fitted with {len(coef)}."
-            )
-        coef[columns] = 0.0
-        intercept = float(np.ravel(model.intercept_)[index])
-        if not np.isfinite(intercept):
-            raise ValueError("a neuron that was silent has no tuning curve.")
-        rest = _core.predict_many(
-            features.matrix,
-            coef[:, None],
-            np.array([intercept]),
-            per_sample(plain(offset), features.shape[0], "offset"),
-            "identity",
-            None,
-            model._threads(),
-        )[:, 0]
-        rest = rest[np.isfinite(rest)].astype(np.float64)
-        if not len(rest):
-            raise ValueError("every row of X has a NaN: there is nothing to average over.")
-        low, width = rest.min(), np.ptp(rest) or 1.0
-        group = np.minimum((rest - low) / width * _GROUPS, _GROUPS - 1).astype(int)
-        count = np.bincount(group)
-        self.rest = np.bincount(group, rest)[count > 0] / count[count > 0]
-        self.share = count[count > 0] / len(rest)
-        observations = resolve_model(model.observation_model)
-        self.link = model._link(observations)
-        facts = _facts.observation_models().get(observations.name, {})
-        self.positive = bool(facts.get("mean_must_be_positive"))
-
-    def __call__(self, values: FloatArray) -> FloatArray:
-        return np.array([self._mean(value) for value in values.ravel()]).reshape(values.shape)
-
-    def _mean(self, value: float) -> float:
-        means = self._inverse(self.rest + value)
-        # Beyond the pole of 1 / eta, or below zero under an identity link.
-        if not np.all(np.isfinite(means)) or (self.positive and means.min() < 0.0):
-            return np.nan
-        return float(means @ self.share)
-
-    def _inverse(self, eta: FloatArray) -> FloatArray:
-        if isinstance(self.link, InverseLink):
-            return self.link(eta)
-        return _core.inverse_link(self.link, eta)
+    def _counts_and_rate(
+        self, X: Any, y: Any, neuron: int | None, offset: ArrayLike | None
+    ) -> tuple[Any, Any]:
+        """Return what was observed and predicted of one neuron."""
+        _, index = _coef_of(self, neuron)
+        model: Any = self
+        return _column(y, index), _column(model.predict(X, offset=offset), index)
 
 
 def _coef_of(model: Any, neuron: int | None) -> tuple[FloatArray, int]:
@@ -485,7 +405,7 @@ def _column(values: Any, index: int) -> Any:
     return (values if hasattr(values, "shape") else np.asarray(values))[:, index]
 
 
-def _parts(basis: Any, label: str | None, n_features: int) -> tuple[Any, Any]:
+def parts_of(basis: Any, label: str | None, n_features: int) -> tuple[Any, Any]:
     """Return a component and the numbers of its columns, (*input shape, n_basis_funcs)."""
     parts = basis.split_by_feature(np.arange(n_features), axis=0)
     if label is None:
@@ -500,7 +420,7 @@ def _parts(basis: Any, label: str | None, n_features: int) -> tuple[Any, Any]:
 
 def _term(basis: Any, label: str | None, n_features: int, channel: Any) -> tuple[Any, Any]:
     """Return a component and the numbers of its columns, of one channel."""
-    component, columns = _parts(basis, label, n_features)
+    component, columns = parts_of(basis, label, n_features)
     if channel is not None:
         try:
             columns = columns[channel]

@@ -23,6 +23,7 @@ from spikeglm.basis import (
     RaisedCosineBasisLog,
 )
 from spikeglm.glm import GLM, GLMCV, PopulationGLM, PopulationGLMCV
+from spikeglm.goodness_of_fit import calibration, time_rescaling
 
 Z95 = stats.norm.ppf(0.975)
 
@@ -537,6 +538,22 @@ def test_rate_of_a_neuron_of_a_population():
     for neuron in (3, -1, True, 1.0):
         with pytest.raises(ValueError, match="`neuron` must be a number from 0 to 2"):
             model.plot_rate(X, Y, neuron=neuron)
+
+
+def test_goodness_of_fit_of_a_fit():
+    rng = np.random.default_rng(9)
+    X, Y = rng.normal(size=(500, 2)), rng.poisson(0.3, (500, 3))
+    model = PopulationGLM().fit(X, Y)
+    rate = model.predict(X)[:, 1]
+    ax = plt.figure().add_subplot()
+    assert model.plot_ks(X, Y, ax, neuron=1, rng=4, discrete="Poisson") is ax
+    test = time_rescaling(Y[:, 1], rate, rng=4, discrete="Poisson")
+    np.testing.assert_array_equal(ax.get_lines()[-1].get_xdata()[1:-1], test.model_cdf)
+    ax = model.plot_calibration(X, Y, neuron=1, n_groups=4, bin_size=0.1)
+    found = calibration(Y[:, 1], rate, n_groups=4)
+    np.testing.assert_allclose(
+        bars(ax)[0].get_xydata() * 0.1, np.c_[found.predicted, found.observed]
+    )
 
 
 def test_a_model_that_is_not_fitted_has_no_pictures():
