@@ -540,6 +540,31 @@ def test_rate_of_a_neuron_of_a_population():
             model.plot_rate(X, Y, neuron=neuron)
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_pictures_of_time_series(lazy):
+    nap = pytest.importorskip("pynapple")
+    rng = np.random.default_rng(10)
+    t = 0.1 * np.r_[:300, 400:700]
+    epochs = nap.IntervalSet([0, 40], [29.95, 69.95])
+    x = nap.Tsd(t, rng.uniform(0, 100, 600), time_support=epochs)
+    Y = nap.TsdFrame(t, rng.poisson(0.5, (600, 2)), time_support=epochs, columns=["a", "b"])
+    basis = POSITION + HISTORY.__sklearn_clone__().set_params(window_size=10)
+    X = basis.design(x, Y) if lazy else basis.compute_features(x, Y)
+    model = PopulationGLM(regularizer="Ridge", regularizer_strength=1e-3).fit(X, Y)
+    ax = model.plot_rate(X, Y, neuron=1, bin_size=0.1, smoothing=0)
+    drawn, rate = ax.get_lines()[0], np.asarray(model.predict(X))[:, 1] / 0.1
+    np.testing.assert_allclose(drawn.get_xdata(), np.r_[t[:300], np.nan, t[300:]])
+    np.testing.assert_allclose(drawn.get_ydata(), np.r_[rate[:300], np.nan, rate[300:]])
+    ax = model.plot_tuning(basis, X, x, Y, "position (cm)", neuron=0, n_groups=5)
+    known = ~np.isnan(rate)
+    group = np.minimum(x.values // 20, 4).astype(int)[known]
+    expected = np.bincount(group, Y.values[known, 0]) / np.bincount(group)
+    np.testing.assert_allclose(bars(ax)[0].get_ydata(), expected)
+    names = model.plot_coupling(basis, "history").get_yticklabels()
+    assert [name.get_text() for name in names] == ["a", "b"]
+    assert model.plot_coupling_filters(basis, "history")[1, 0].get_ylabel() == "to b"
+
+
 def test_goodness_of_fit_of_a_fit():
     rng = np.random.default_rng(9)
     X, Y = rng.normal(size=(500, 2)), rng.poisson(0.3, (500, 3))
