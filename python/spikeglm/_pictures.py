@@ -86,7 +86,7 @@ class Pictures:
             Which channel of an input of several, the sending neuron for example.
         inference : object, optional
             Has `covariance` of the coefficients without the intercept, (n_features, n_features),
-            of a population (n_neurons, n_features, n_features).
+            of a population (n_features, n_features, n_neurons).
 
         Returns
         -------
@@ -97,7 +97,7 @@ class Pictures:
         return plotting.plot_term(
             component,
             coef[columns],
-            covariance=_covariance(inference, index, columns),
+            covariance=covariance_of(inference, index, columns),
             level=level,
             bin_size=bin_size,
             ax=ax,
@@ -151,7 +151,7 @@ class Pictures:
             raise ValueError(f"{component.label} is a filter, which plot_term draws.")
         values = picture.values @ weights
         mean = PartialMean(self, X, columns, index, offset)
-        covariance = _covariance(inference, index, columns)
+        covariance = covariance_of(inference, index, columns)
         band = None
         if covariance is not None:
             half = quantile_of(level) * curve_errors(picture.values, covariance)
@@ -439,9 +439,10 @@ def _term(basis: Any, label: str | None, n_features: int, channel: Any) -> tuple
     return component, columns
 
 
-def _covariance(inference: Any, index: int, columns: Any) -> FloatArray | None:
+def covariance_of(inference: Any, index: int, columns: Any) -> Any:
+    """Return the covariance of some coefficients of one neuron, or None."""
     if inference is None:
         return None
     matrix = np.asarray(inference.covariance, dtype=np.float64)
-    matrix = matrix[index] if matrix.ndim == 3 else matrix
+    matrix = matrix[..., index] if matrix.ndim == 3 else matrix
     return matrix[np.ix_(columns, columns)]

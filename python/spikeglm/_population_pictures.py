@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import plotting
-from ._pictures import Pictures, parts_of
+from ._pictures import Pictures, covariance_of, parts_of
 from ._validation import FloatArray
-from .plotting._terms import picture_of
+from .plotting._axes import quantile_of
+from .plotting._terms import curve_errors, picture_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +92,14 @@ class PopulationPictures(Pictures):
         return plotting.plot_coupling_matrix(matrix, ax=ax, **settings)
 
     def plot_coupling_filters(
-        self, basis: Any, label: str | None = None, axes: Any = None, **settings: Any
+        self,
+        basis: Any,
+        label: str | None = None,
+        axes: Any = None,
+        *,
+        inference: Any = None,
+        level: float = 0.95,
+        **settings: Any,
     ) -> Any:
         """Draw a grid of the filters; see `spikeglm.plotting.plot_coupling_filters`.
 
@@ -99,6 +107,10 @@ class PopulationPictures(Pictures):
         ----------
         basis, label :
             As in `coupling_filters`.
+        inference : object, optional
+            As in `plot_term`; draws the band of each filter.
+        level : float, default 0.95
+            Coverage of the bands at each lag.
         axes, **settings :
             As there: `bin_size`, `senders`, `receivers`.
 
@@ -108,4 +120,17 @@ class PopulationPictures(Pictures):
         """
         filters, lags = self.coupling_filters(basis, label)
         settings.setdefault("receivers", getattr(self, "_columns", None))
+        if inference is not None:
+            model: Any = self
+            component, columns = parts_of(basis, label, len(model._coef_matrix()))
+            functions = picture_of(component, np.zeros(component.n_basis_funcs), None, None)[0]
+            errors = [
+                [
+                    curve_errors(functions.values, covariance_of(inference, receiver, sender))
+                    for sender in np.atleast_2d(columns)
+                ]
+                for receiver in range(len(filters))
+            ]
+            half = quantile_of(level) * np.array(errors)
+            settings.setdefault("band", (filters - half, filters + half))
         return plotting.plot_coupling_filters(filters, lags, axes=axes, **settings)

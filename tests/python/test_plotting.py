@@ -242,8 +242,20 @@ def test_couplings_of_a_fit():
     peak = model.plot_coupling(basis, "coupling", kind="peak").get_images()[0].get_array()
     expected = [[max(f, key=abs) for f in row] for row in filters]
     np.testing.assert_allclose(peak, expected)
-    axes = model.plot_coupling_filters(basis, "coupling", bin_size=0.01)
+    several = SimpleNamespace(covariance=np.stack([covariance(13, 3), covariance(13, 4)], axis=-1))
+    axes = model.plot_coupling_filters(
+        basis, "coupling", bin_size=0.01, inference=several, level=0.9
+    )
     assert axes.shape == (2, 3)
+    kernel, z = basis["coupling"].kernel_, stats.norm.ppf(0.95)
+    for r in range(2):
+        for s in range(3):
+            block = several.covariance[4 * s : 4 * s + 4, 4 * s : 4 * s + 4, r]
+            half = z * np.sqrt([f @ block @ f for f in kernel])
+            assert_band(axes[r, s], 0.01 * lags, filters[r, s] - half, filters[r, s] + half)
+    one = model.plot_term(basis, "coupling", neuron=1, channel=2, inference=several)
+    half = Z95 * np.sqrt([f @ several.covariance[8:12, 8:12, 1] @ f for f in kernel])
+    assert_band(one, lags, filters[1, 2] - half, filters[1, 2] + half)
     with pytest.raises(ValueError, match="say which `label`: 'coupling', 'speed'"):
         model.plot_coupling(basis)
     with pytest.raises(ValueError, match="is no coupling"):
