@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 from . import plotting
 from ._partial_means import PartialMean
 from ._validation import FloatArray, is_whole
-from .plotting._axes import per_time, quantile_of
+from .plotting._axes import per_time
 from .plotting._data import draw_field
-from .plotting._terms import curve_errors, picture_of
+from .plotting._terms import picture_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,13 +124,16 @@ class Pictures:
 
         Parameters
         ----------
-        basis, label, neuron, inference :
+        basis, label, neuron :
             As in `plot_term`; the term has one input or two, and is not a convolution.
+        inference : Inference, optional
+            Its `band` gives that of the curve.
         X : (n_samples, n_features)
             As in `fit`. Rows with a NaN are left out.
         level : float, default 0.95
-            Coverage of the band, at each point, which is that of the term alone: its linear
-            predictor, and the mean that follows from each end.
+            Coverage of the band at each point: that of the linear predictor, with the intercept and
+            all other columns at their means (under an exp link weighted by the rows' means, which
+            is right to first order), and the mean of y that follows from each end.
         n_points : int, default 100
             Number of points over the bounds of an input.
         offset : (n_samples,)
@@ -151,10 +154,9 @@ class Pictures:
             raise ValueError(f"{component.label} is a filter, which plot_term draws.")
         values = picture.values @ weights
         mean = PartialMean(self, X, columns, index, offset)
-        covariance = covariance_of(inference, index, columns)
         band = None
-        if covariance is not None:
-            half = quantile_of(level) * curve_errors(picture.values, covariance)
+        if inference is not None:
+            half = mean.half_width(picture.values, inference, level)
             ends = [mean(values - half), mean(values + half)]
             # A decreasing inverse link, 1 / eta, turns them round.
             band = np.minimum(*ends), np.maximum(*ends)

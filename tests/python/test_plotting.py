@@ -109,6 +109,23 @@ HISTORY = RaisedCosineBasisLog(4, mode="conv", window_size=60, label="history")
 POSITION = BSplineBasis(6, bounds=(0, 100), label="position (cm)")
 
 
+class Joint:
+    """Bands from a covariance of coefficients and, last, intercept."""
+
+    def __init__(self, matrix):
+        self.matrix = matrix
+
+    def band(self, rows, level, *, simultaneous, intercept, neuron):
+        assert intercept
+        assert not simultaneous
+        assert neuron == 0
+        R = np.column_stack([rows, np.ones(len(rows))])
+        return SimpleNamespace(
+            critical=stats.norm.ppf(0.5 + level / 2),
+            standard_errors=np.sqrt(np.einsum("ij,jk,ik->i", R, self.matrix, R)),
+        )
+
+
 def covariance(p, seed=0):
     root = np.random.default_rng(seed).normal(size=(p, p))
     return 0.01 * root @ root.T
@@ -301,20 +318,42 @@ def test_tuning_curve_is_the_mean_over_the_other_terms(tuned, link):
     ]
     np.testing.assert_allclose(means, expected, rtol=2e-6)
 
-    cov = covariance(7, 2)
-    inference = SimpleNamespace(covariance=cov)
+    cov = covariance(8, 2)
     _, _, (low, high) = model.tuning_curve(
-        basis, X, "position (cm)", n_points=7, inference=inference, level=0.9
+        basis, X, "position (cm)", n_points=7, inference=Joint(cov), level=0.9
     )
+    rest = speed * model.coef_[6]
+    other = np.average(speed, weights=np.exp(rest) if link == "exp" else None)
+    functions = POSITION.evaluate_on_grid(7)[1]
     half = stats.norm.ppf(0.95) * np.sqrt(
-        [f @ cov[:6, :6] @ f for f in POSITION.evaluate_on_grid(7)[1]]
+        [row @ cov @ row for row in np.c_[functions, np.full(7, other), np.ones(7)]]
     )
     inverse = {"exp": np.exp, "softplus": lambda eta: np.logaddexp(0, eta)}[link]
-    eta = POSITION.evaluate_on_grid(7)[1] @ model.coef_[:6] + model.intercept_
-    rest = speed * model.coef_[6]
+    eta = functions @ model.coef_[:6] + model.intercept_
     for limit, sign in ((low, -1), (high, 1)):
         expected = [inverse(e + sign * h + rest).mean() for e, h in zip(eta, half, strict=True)]
         np.testing.assert_allclose(limit, expected, rtol=2e-6)
+    if link == "exp":  # to first order the band of the mean over the rows, in its own derivative
+        steps = 1e-5 * np.eye(8)
+        changes = [
+            [
+                np.log(
+                    np.exp(
+                        np.r_[f] @ (model.coef_[:6] + d[:6])
+                        + model.intercept_
+                        + d[7]
+                        + speed * (model.coef_[6] + d[6])
+                    ).mean()
+                )
+                for d in (step, -step)
+            ]
+            for f in functions[3:4]
+            for step in steps
+        ]
+        gradient = np.array([(up - down) / 2e-5 for up, down in changes])
+        assert half[3] == pytest.approx(
+            stats.norm.ppf(0.95) * np.sqrt(gradient @ cov @ gradient), rel=1e-6
+        )
 
 
 def test_tuning_curve_of_a_decreasing_link_and_missing_rows(tuned):
@@ -323,7 +362,7 @@ def test_tuning_curve_of_a_decreasing_link_and_missing_rows(tuned):
     gap[:50] = np.nan
     model = GLM("Gamma", regularizer="Ridge", regularizer_strength=1e-2)
     model.fit(np.abs(X), 1.0 + y)
-    inference = SimpleNamespace(covariance=1e-6 * np.eye(7))
+    inference = Joint(1e-6 * np.eye(8))
     _, means, (low, high) = model.tuning_curve(
         basis, np.abs(X), "position (cm)", inference=inference
     )
@@ -342,7 +381,7 @@ def test_raw_tuning_curve_is_spikes_over_occupancy(tuned):
     x, _, y, basis, X = tuned
     model = GLM(regularizer="Ridge", regularizer_strength=1e-3).fit(X, y)
     ax = plt.figure().add_subplot()
-    cov = SimpleNamespace(covariance=covariance(7))
+    cov = Joint(covariance(8))
     found = model.plot_tuning(
         basis, X, x, y, "position (cm)", ax, n_groups=8, bin_size=0.05, inference=cov
     )
