@@ -4,7 +4,8 @@ The modules that most work starts from:
 
 - `spikeglm.basis`: composable bases that turn time series into features;
 - `spikeglm.glm`: models that are fitted to spike counts or continuous activity;
-- `spikeglm.goodness_of_fit`: whether a fitted model describes the data.
+- `spikeglm.goodness_of_fit`: whether a fitted model describes the data;
+- `spikeglm.plotting`: pictures of all of these.
 """
 
 from . import (
@@ -19,6 +20,7 @@ from . import (
     inference,
     links,
     observation_models,
+    plotting,
     proximal_operator,
     regularizer,
     simulation,
@@ -43,6 +45,7 @@ __all__ = [
     "links",
     "load_model",
     "observation_models",
+    "plotting",
     "proximal_operator",
     "regularizer",
     "show_config",

@@ -10,7 +10,7 @@ from . import _core
 from ._callbacks import one_task
 from ._features import Features, features_of, keep_bounds
 from ._glm import GLM, PopulationGLM
-from ._paths import chosen_strengths, unit_strength
+from ._paths import chosen_strengths, one_neuron, unit_strength
 from ._reports import warn_about
 from ._strengths import ProgressBar, StrengthProblems, mean_of, warn_unfinished
 from ._timeseries import plain
@@ -64,6 +64,38 @@ class CrossValidated:
         What is read back is a `GLM` or `PopulationGLM`.
         """
         self.to_model().save_params(filename)
+
+    def plot_scores(
+        self, ax: Any = None, *, neuron: int | None = None, **errorbar_kwargs: Any
+    ) -> Any:
+        """Draw the scores with the one-standard-error mark; see `spikeglm.plotting.plot_scores`.
+
+        Parameters
+        ----------
+        ax, **errorbar_kwargs :
+            As there.
+        neuron : int, optional
+            Which neuron of a population, by column of y.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from .plotting import plot_scores
+
+        fitted: Any = self
+        fitted._require_fitted()
+        scores = one_neuron(self.cv_scores_, 2, neuron)
+        chosen = float(np.ravel(self.best_strength_)[neuron or 0])
+        unit = " (nats/sample)" if self.score_type == "log-likelihood" else ""
+        return plot_scores(
+            self.regularizer_strengths_,
+            scores,
+            chosen=chosen,
+            score_name=f"{self.score_type}{unit}",
+            ax=ax,
+            **errorbar_kwargs,
+        )
 
     def to_model(self) -> Any:
         """Return the fitted model with the chosen strength, a `GLM` or `PopulationGLM`."""

@@ -13,6 +13,7 @@ from ._features import Features, check_names, features_of, join_coef, keep_names
 from ._information import inference_of
 from ._links import resolve_link
 from ._paths import RegularizationPath, regularization_path
+from ._pictures import Pictures
 from ._reports import CONVERGED
 from ._settings import FitSettings, Task, layout
 from ._smoothness import Chooser
@@ -27,7 +28,7 @@ from .regularizer import Regularizer, Smooth, resolve_regularizer, resolve_stren
 InitParams = tuple[Any, ArrayLike]
 
 
-class BaseGLM(RegressorMixin, FitSettings):
+class BaseGLM(Pictures, RegressorMixin, FitSettings):
     """Settings, fitting and prediction, neuron by neuron."""
 
     rank_: Any

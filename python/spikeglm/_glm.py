@@ -10,6 +10,7 @@ from . import _core
 from ._callbacks import one_task
 from ._estimator import BaseGLM, InitParams, starts_of
 from ._features import Features, features_of, keep_bounds
+from ._population_pictures import PopulationPictures
 from ._reports import warn_about
 from ._settings import layout
 from ._timeseries import common_axis, like_estimate, plain, time_axis
@@ -242,7 +243,7 @@ class GLM(BaseGLM):
         )
 
 
-class PopulationGLM(BaseGLM):
+class PopulationGLM(PopulationPictures, BaseGLM):
     """Generalized linear models of several neurons that share one design.
 
     Each neuron is fitted on its own, with the objective of `GLM`: its result does not depend on

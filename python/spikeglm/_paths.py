@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._features import features_of
 from ._reports import CONVERGED
 from ._strengths import ProgressBar, StrengthProblems, strength_grid, warn_unfinished
-from ._validation import FloatArray, numeric_array, whole_number
+from ._validation import FloatArray, is_whole, numeric_array, whole_number
 from .regularizer import Regularizer, resolve_regularizer, resolve_strength
 
 
@@ -35,6 +35,44 @@ class RegularizationPath:
     converged: NDArray[np.bool_] = field(repr=False)
     n_iter: NDArray[np.int_] = field(repr=False)
     kkt: FloatArray = field(repr=False)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        neuron: int | None = None,
+        names: Any = None,
+        chosen: float | None = None,
+        **line_kwargs: Any,
+    ) -> Any:
+        """Draw the coefficients against the strength; see `spikeglm.plotting.plot_path`.
+
+        Parameters
+        ----------
+        ax, names, chosen, **line_kwargs :
+            As there.
+        neuron : int, optional
+            Which neuron of a population, by column of y.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from .plotting import plot_path
+
+        coef = one_neuron(self.coef, 2, neuron)
+        return plot_path(self.strengths, coef, names=names, chosen=chosen, ax=ax, **line_kwargs)
+
+
+def one_neuron(values: FloatArray, ndim: int, neuron: int | None) -> FloatArray:
+    """Return those of one neuron of a population, whose number is the last axis."""
+    n_neurons = values.shape[-1] if values.ndim > ndim else 1
+    if neuron is None and n_neurons > 1:
+        raise ValueError(f"say which `neuron`, 0 to {n_neurons - 1}, is to be drawn.")
+    index = 0 if neuron is None else neuron
+    if not is_whole(index) or not 0 <= index < n_neurons:
+        raise ValueError(f"`neuron` must be a number from 0 to {n_neurons - 1}, got {neuron!r}.")
+    return values[..., index] if values.ndim > ndim else values
 
 
 def given_strengths(values: ArrayLike) -> FloatArray:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
+from scipy.stats import norm
 
 from spikeglm.datasets import load_place_cell
 from spikeglm.goodness_of_fit import bits_per_spike, time_rescaling
@@ -110,6 +111,172 @@ def test_right_rate_passes_in_95_percent(n_bins, mean):
     passed = [time_rescaling(rng.poisson(rate), rate, rng=rng).passed for _ in range(600)]
     # Three binomial standard errors of 0.95 at 600 draws are 0.027.
     assert 0.923 <= np.mean(passed) <= 0.977
+
+
+def test_pynapple_epochs_and_seeds():
+    nap = pytest.importorskip("pynapple")
+    rng = np.random.default_rng(3)
+    rate = np.full(3000, 0.1)
+    counts = rng.poisson(rate)
+    epochs = nap.IntervalSet([0, 2000], [999, 3999])
+    t = np.r_[:1000, 2000:4000].astype(float)
+    series = nap.Tsd(t, counts, time_support=epochs), nap.Tsd(t, rate, time_support=epochs)
+    assert np.array_equal(
+        time_rescaling(*series, rng=5).rescaled_intervals,
+        time_rescaling(counts, rate, rng=np.random.default_rng([5])).rescaled_intervals,
+    )
+    assert bits_per_spike(*series) == bits_per_spike(counts, rate)
+    with pytest.raises(ValueError, match="sampled at different times"):
+        time_rescaling(series[0], nap.Tsd(t + 0.5, rate))
+
+
+def test_intervals_across_borders_stay_exponential():
+    # Epochs of 40 bins in which 2 spikes are expected: nearly half of the intervals cross a border.
+    rng = np.random.default_rng(22)
+    rate = simulated_rate(4000, 0.05)
+    counts = [np.concatenate([rng.poisson(r) for r in np.split(rate, 100)]) for _ in range(300)]
+    passed = [time_rescaling(y, rate, rng=rng).passed for y in counts]
+    assert 0.91 <= np.mean(passed) <= 0.99
+
+
+def test_discrete_intervals_by_hand():
+    rate = np.array([0.5, 0.25, 0.75, 0.2, 0.1])
+    counts = np.array([0, 1, 0, 1, 0])
+    place = np.random.default_rng([4]).random(2)
+    test = time_rescaling(counts, rate, rng=4, discrete="Bernoulli")
+    expected = [
+        -np.log(1 - 0.5) - np.log(1 - place[0] * 0.25),
+        -np.log(1 - 0.75) - np.log(1 - place[1] * 0.2),
+    ]
+    np.testing.assert_allclose(test.rescaled_intervals, expected, rtol=1e-13)
+    test = time_rescaling(2 * counts, rate, rng=4, discrete="Poisson")
+    expected = [
+        0.5 - np.log(1 - place[0] * (1 - np.exp(-0.25))),
+        0.75 - np.log(1 - place[1] * (1 - np.exp(-0.2))),
+    ]
+    np.testing.assert_allclose(test.rescaled_intervals, expected, rtol=1e-13)
+
+
+def refractory(rng, n_bins):
+    """Bernoulli spikes, at most one in 3 bins: the chance depends on the history."""
+    base = 0.25 * (1 + 0.6 * np.sin(np.arange(n_bins) / 20))
+    chance, counts, last = np.empty(n_bins), np.zeros(n_bins, int), -9
+    for k, uniform in enumerate(rng.random(n_bins)):
+        chance[k] = 0.0 if k - last < 3 else base[k]
+        if uniform < chance[k]:
+            counts[k], last = 1, k
+    return counts, chance
+
+
+def test_discrete_correction_is_exact_where_bins_are_wide():
+    rng = np.random.default_rng(2010)
+    passed, uncorrected = [], []
+    for _ in range(300):
+        counts, chance = refractory(rng, 1500)
+        passed.append(time_rescaling(counts, chance, rng=rng, discrete="Bernoulli").passed)
+        uncorrected.append(time_rescaling(counts, chance, rng=rng).passed)
+    assert 0.91 <= np.mean(passed) <= 0.99
+    assert np.mean(uncorrected) < 0.5
+
+
+def test_discrete_poisson_is_exact():
+    rng = np.random.default_rng(2011)
+    rate = simulated_rate(600, 0.5)
+    passed = [
+        time_rescaling(rng.poisson(rate), rate, rng=rng, discrete="Poisson").passed
+        for _ in range(400)
+    ]
+    assert 0.918 <= np.mean(passed) <= 0.982
+
+
+def test_a_certain_spike():
+    test = time_rescaling([0, 1, 1], [0.5, 1.0, 1.0], rng=0, discrete="Bernoulli")
+    place = np.random.default_rng([0]).random(2)
+    np.testing.assert_allclose(
+        test.rescaled_intervals, [np.log(2) - np.log(1 - place[0]), -np.log(1 - place[1])]
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "rate", "settings", "message"),
+    [
+        ([1, 1], [0.5, 0.5], {"discrete": "Bernoulli"}, "pass `rng`"),
+        ([1, 1], [0.5, 0.5], {"discrete": "Gamma", "rng": 0}, "must be .* got 'Gamma'"),
+        ([2, 1], [0.5, 0.5], {"discrete": "Bernoulli", "rng": 0}, "at most one spike; got 2"),
+        ([1, 1], [0.5, 1.5], {"discrete": "Bernoulli", "rng": 0}, "at most 1; got 1.5"),
+        ([1, 0, 1], [0.5, 1.0, 0.5], {"discrete": "Bernoulli", "rng": 0}, "no spike came"),
+    ],
+)
+def test_discrete_refusals(counts, rate, settings, message):
+    with pytest.raises(ValueError, match=message):
+        time_rescaling(counts, rate, **settings)
+
+
+def test_autocorrelation_is_that_of_normal_intervals():
+    rng = np.random.default_rng(8)
+    rate = np.full(3000, 0.1)
+    test = time_rescaling(rng.poisson(rate), rate, rng=1)
+    found = test.autocorrelation(n_lags=7)
+    z = norm.ppf(1 - np.exp(-test.rescaled_intervals))
+    z -= z.mean()
+    expected = [np.sum(z[k:] * z[: len(z) - k]) / np.sum(z**2) for k in range(1, 8)]
+    np.testing.assert_allclose(found.autocorrelation, expected, rtol=1e-9)
+    assert found.lags.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert found.bound == pytest.approx(1.96 / np.sqrt(test.n_intervals))
+
+
+def test_autocorrelation_bound_and_power():
+    rng = np.random.default_rng(9)
+    rate = simulated_rate(8000, 0.03)
+    first = [
+        time_rescaling(rng.poisson(rate), rate, rng=rng).autocorrelation(5) for _ in range(200)
+    ]
+    inside = np.mean([np.abs(each.autocorrelation) < each.bound for each in first])
+    assert 0.92 <= inside <= 0.98
+    # A slow change of the rate that the model misses makes neighbours alike.
+    slow = rate * np.exp(1.5 * np.sin(np.arange(8000) / 600))
+    found = time_rescaling(rng.poisson(slow), rate, rng=rng).autocorrelation()
+    assert found.lags[-1] == 20
+    assert found.autocorrelation[0] > 2 * found.bound
+
+
+def test_autocorrelation_of_extreme_intervals_and_refusals():
+    test = time_rescaling([1, 0, 1, 1], [0.5, 900.0, 1.0, 1.0])
+    assert test.rescaled_intervals[0] == 0.0
+    assert np.all(np.isfinite(test.autocorrelation().autocorrelation))
+    with pytest.raises(ValueError, match="less than the 3 intervals, got 3"):
+        test.autocorrelation(3)
+    with pytest.raises(ValueError, match="intervals of one length"):
+        time_rescaling([0, 1, 1, 1], [1.0] * 4).autocorrelation()
+
+
+def test_autocorrelation_picture():
+    test = time_rescaling([1, 0, 1, 1, 0, 0, 1], [0.3, 0.2, 0.7, 1.0, 0.4, 0.2, 0.9], rng=0)
+    ax = axes_of_new_figure()
+    found = test.autocorrelation()
+    assert found.plot(ax) is ax
+    (stems,) = (c for c in ax.collections if isinstance(c, LineCollection))
+    np.testing.assert_allclose(
+        stems.get_segments(),
+        [
+            [[lag, 0], [lag, value]]
+            for lag, value in zip(found.lags, found.autocorrelation, strict=True)
+        ],
+    )
+    (band,) = ax.patches
+    assert (band.get_y(), band.get_height()) == (-found.bound, 2 * found.bound)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("lag (intervals)", "autocorrelation")
+    assert ax.get_ylim()[1] > max(found.bound, np.abs(found.autocorrelation).max())
+
+
+def test_bits_per_spike_of_a_population():
+    rng = np.random.default_rng(5)
+    rate = rng.uniform(0.1, 1, (200, 3))
+    counts = rng.poisson(rate).astype(float)
+    counts[3, 1] = np.nan
+    np.testing.assert_array_equal(
+        bits_per_spike(counts, rate), [bits_per_spike(counts[:, i], rate[:, i]) for i in range(3)]
+    )
 
 
 def test_right_rate_passes_without_rng_when_bins_are_narrow():
