@@ -175,6 +175,10 @@ class BaseClassifier(ClassifierMixin, FitSettings):
             n_features * n_classes,
             n_neurons,
         )
+        if terms.matrix is not None:
+            raise NotImplementedError(
+                "classifiers have no Smooth penalty: use Ridge, or a GLM of each class."
+            )
         weight = per_sample(plain(sample_weight), n_samples, "sample_weight")
         excluded = mask(features, n_neurons)
         starts = self._starts(init_params, features, n_neurons)

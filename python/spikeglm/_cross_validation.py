@@ -134,8 +134,8 @@ class CrossValidated:
         regularizer = resolve_regularizer(self.regularizer)
         if regularizer.default_strength is None:
             raise ValueError(
-                f"{type(regularizer).__name__} has no strength to choose; use a regularizer that "
-                "has one, such as Ridge."
+                f"{type(regularizer).__name__} has no strength to choose here; use a regularizer "
+                "that has one, such as Ridge. Smooth chooses its own in the fit of a GLM."
             )
         strengths = chosen_strengths(
             model, X, y, self.regularizer_strengths, self.n_strengths, sample_weight, offset

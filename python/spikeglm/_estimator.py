@@ -37,7 +37,6 @@ class BaseGLM(Pictures, RegressorMixin, FitSettings):
     _single = False  # one neuron
     _fit_data: tuple[Any, Any, Any, Any] | None = None  # X, y, weights and offsets of the fit
     _inferred: Inference | None = None
-    _chosen: FloatArray | None = None  # strengths of smoothness, (n_penalties, n_neurons)
 
     def __init__(
         self,
@@ -87,17 +86,22 @@ class BaseGLM(Pictures, RegressorMixin, FitSettings):
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None,
         mask: NDArray[np.uint8] | None = None,
-    ) -> list[Any]:
-        """Fit each column of y; `mask`: features (n_features, n_neurons) that are in use."""
+    ) -> tuple[list[Any], FloatArray | None]:
+        """Fit each column of y; return the results and strengths that were chosen.
+
+        `mask`: features (n_features, n_neurons) that are in use.
+        """
         task = self._task(features, len(columns), sample_weight, offset)
-        self._chosen = None
+        chosen = None
         regularizer = resolve_regularizer(self.regularizer)
         if isinstance(regularizer, Smooth) and regularizer.chooses(
             resolve_strength(self.regularizer_strength, regularizer)
         ):
-            starts = self._choose_smoothness(regularizer, task, features, columns, mask)
+            chosen, starts = self._choose_smoothness(regularizer, task, features, columns, mask)
         terms = task.terms
         if task.custom:
+            if terms.matrix is not None:
+                task.require_core("Smooth")
             loss = Loss(
                 resolve_model(self.observation_model), task.arguments["link"], task.parameter
             )
@@ -120,7 +124,7 @@ class BaseGLM(Pictures, RegressorMixin, FitSettings):
                 task.max_iterations,
             )
             self._refuse_missing([result.n_dropped for result in by_hand])
-            return by_hand
+            return by_hand, None
 
         def solve(
             neurons: list[int], own: _core.Groups | None, shared: _core.Groups | None
@@ -141,27 +145,29 @@ class BaseGLM(Pictures, RegressorMixin, FitSettings):
         if terms.groups is None:
             together = solve(list(range(len(columns))), None, None)
             self._refuse_missing([result.n_dropped for result in together])
-            return together
+            return together, chosen
         results: dict[int, _core.FitResult] = {}
         for neurons, groups in terms.groups.batches():
-            chosen = terms.groups.of_batch(neurons, groups) if groups else None
+            own = terms.groups.of_batch(neurons, groups) if groups else None
             alone = len(neurons) == 1
-            found = solve(neurons, chosen if alone else None, None if alone else chosen)
+            found = solve(neurons, own if alone else None, None if alone else own)
             results.update(zip(neurons, found, strict=True))
         ordered = [results[i] for i in range(len(columns))]
         self._refuse_missing([result.n_dropped for result in ordered])
-        return ordered
+        return ordered, chosen
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled and copied: everything but the data of the fit."""
         state = dict(super().__getstate__())
-        state.pop("_fit_data", None)
-        state.pop("_inferred", None)
-        state.pop("_chosen", None)
-        return state
+        return state | {key: None for key in ("_fit_data", "_inferred") if key in state}
 
-    def _remember(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> None:
-        """Keep references to the data of the fit, for questions that come after it."""
+    def _remember(
+        self, X: Any, y: Any, sample_weight: Any, offset: Any, chosen: FloatArray | None = None
+    ) -> None:
+        """Keep references to the data of the fit, for questions after it, and chosen strengths."""
+        self.__dict__.pop("regularizer_strength_", None)
+        if chosen is not None:
+            self.regularizer_strength_ = self._squeezed(chosen)
         self._fit_data = (X, y, sample_weight, offset)
         self._inferred = None
 
@@ -273,8 +279,8 @@ class BaseGLM(Pictures, RegressorMixin, FitSettings):
         features: Features,
         columns: list[FloatArray],
         mask: NDArray[np.uint8] | None,
-    ) -> list[tuple[FloatArray | None, float]]:
-        """Choose the strengths of each neuron; return where its coefficients are."""
+    ) -> tuple[FloatArray, list[tuple[FloatArray | None, float]]]:
+        """Return strengths (n_penalties, n_neurons), and where the coefficients are."""
         task.require_core("the choice of smoothness")
         if np.isnan(task.parameter):
             raise NotImplementedError(
@@ -292,7 +298,7 @@ class BaseGLM(Pictures, RegressorMixin, FitSettings):
             bool(_facts.observation_models()[name]["estimates_dispersion"]),
             mask,
         ).choose()
-        self._chosen = np.stack(
+        chosen = np.stack(
             [
                 search.strengths / search.scale
                 if search.strengths.size
@@ -301,8 +307,8 @@ class BaseGLM(Pictures, RegressorMixin, FitSettings):
             ],
             axis=1,
         )
-        task.terms = regularizer.terms(self._chosen, features.shape[1], len(columns))
-        return [(search.coef, search.intercept) for search in searches]
+        task.terms = regularizer.terms(chosen, features.shape[1], len(columns))
+        return chosen, [(search.coef, search.intercept) for search in searches]
 
     def initialize_optimizer_and_state(
         self,
@@ -839,9 +845,6 @@ class BaseGLM(Pictures, RegressorMixin, FitSettings):
         self.intercept_ = _each(results, "intercept")
         self.n_features_in_ = features.shape[1]
         keep_names(self, features.names)
-        self.__dict__.pop("regularizer_strength_", None)
-        if self._chosen is not None:
-            self.regularizer_strength_ = self._squeezed(self._chosen)
         rank = _each(results, "rank")
         status = _each(results, "status")
         return {

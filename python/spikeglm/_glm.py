@@ -165,11 +165,11 @@ class GLM(BaseGLM):
         features = features_of(X)
         columns = self._columns_of(y, features)
         starts = starts_of(init_params, features, 1)
-        results = self._fit_columns(features, columns, starts, sample_weight, offset)
+        results, chosen = self._fit_columns(features, columns, starts, sample_weight, offset)
 
         self._assign(results, features)
         keep_bounds(X)
-        self._remember(X, y, sample_weight, offset)
+        self._remember(X, y, sample_weight, offset, chosen)
         warn_about(results, [], self._estimates_parameter())
         return self
 
@@ -351,11 +351,11 @@ class PopulationGLM(PopulationPictures, BaseGLM):
         n_neurons = len(target)
         starts = starts_of(init_params, features, n_neurons)
         mask = self._mask(features, n_neurons)
-        results = self._fit_columns(features, target, starts, sample_weight, offset, mask)
+        results, chosen = self._fit_columns(features, target, starts, sample_weight, offset, mask)
 
         self._assign(results, features)
         keep_bounds(X)
-        self._remember(X, y, sample_weight, offset)
+        self._remember(X, y, sample_weight, offset, chosen)
         warn_about(results, self._keep_columns(y, n_neurons), self._estimates_parameter())
         return self
 

@@ -305,6 +305,27 @@ def test_bad_penalties_are_refused():
         difference_penalty(2, 2)
 
 
+def test_who_has_no_smoothness_says_so():
+    x, basis, X, rng = example(n=200)
+    y = rng.poisson(1.0, size=len(x)).astype(float)
+    smooth = Smooth(roughness(basis))
+    with pytest.raises(NotImplementedError, match="no Smooth penalty"):
+        nmo.glm.ClassifierGLM(regularizer=smooth).fit(X, y > 1)
+    with pytest.raises(ValueError, match="Smooth chooses its own"):
+        nmo.glm.GLMCV(regularizer=smooth).fit(X, y)
+    own = nmo.links.InverseLink(np.exp, np.exp, np.exp)
+    for strength in (None, 1.0):
+        model = nmo.glm.GLM(
+            inverse_link_function=own, regularizer=smooth, regularizer_strength=strength
+        )
+        with pytest.raises(NotImplementedError, match="inverse link of the core"):
+            model.fit(X, y)
+    estimated = nmo.observation_models.NegativeBinomialObservations(scale="estimate")
+    negative = nmo.glm.GLM(estimated, regularizer=smooth)
+    with pytest.raises(NotImplementedError, match="give the model a `scale`"):
+        negative.fit(X, y)
+
+
 def test_penalties_of_kinds_of_bases():
     cyclic = difference_penalty(5, 1, cyclic=True)
     assert_allclose(cyclic.sum(axis=0), 0.0)
