@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core, _facts
 from ._features import Features, features_of
 from ._linear_algebra import Covariance, inverse_root
+from ._neuron import Neuron
 from ._timeseries import plain
 from ._validation import FloatArray, per_sample, whole_number
-from .inference import Inference, _Neuron
+from .inference import Inference
 from .observation_models import resolve_model
 from .regularizer import resolve_regularizer
 
@@ -115,7 +116,7 @@ def inference_of(
             else _covariance(one, covariance, float(dispersion[i]), given, i, model)
         )
         neurons.append(
-            _Neuron(
+            Neuron(
                 name=i if labels is None else labels[i],
                 covariance=cov,
                 parameters=parameters,

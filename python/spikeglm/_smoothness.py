@@ -21,8 +21,9 @@ FLAT = 1e-5
 # Distance of the coefficients from those that the strengths ask for, in standard errors.
 NEAR = 1e-4
 LARGEST_STEP = 3.0
+MAX_STEPS = 30  # for one quadratic model
 # Strengths are looked for between these, in units of what balances penalty and data.
-LOWEST, HIGHEST = 1e-7, 1e6
+LOWEST, HIGHEST = 1e-7, 2e4
 
 
 @dataclass
@@ -362,7 +363,9 @@ class Model:
     ) -> tuple[FloatArray, FloatArray]:
         """Return where the gradient vanishes, or a bound, and the gradient at `rho`."""
         start = None
-        for _ in range(12):
+        limit = LARGEST_STEP
+        last = np.zeros(len(rho))
+        for _ in range(MAX_STEPS):
             gradient, curvature = self.derivatives(rho, dispersion)
             # A strength at its bound that would go on is at rest.
             stuck = ((rho <= bounds[:, 0]) & (gradient < 0)) | (
@@ -372,13 +375,16 @@ class Model:
             start = gradient if start is None else start
             if np.all(np.abs(gradient) <= 0.1 * FLAT):
                 break
+            if last @ gradient < 0.0:  # beyond the maximum
+                limit = 0.5 * np.max(np.abs(last))
             values, vectors = np.linalg.eigh(-curvature)
             # Uphill also where the criterion is not concave. On plateaus slope and curvature fall
             # together, and a step is one.
             scaled = (vectors.T @ gradient) / np.maximum(np.abs(values), 1e-10)
             step = vectors @ scaled
-            step *= min(1.0, LARGEST_STEP / max(np.max(np.abs(step)), 1e-300))
-            rho = np.clip(np.where(stuck, rho, rho + step), bounds[:, 0], bounds[:, 1])
+            step *= min(1.0, limit / max(np.max(np.abs(step)), 1e-300))
+            moved = np.clip(np.where(stuck, rho, rho + step), bounds[:, 0], bounds[:, 1])
+            last, rho = moved - rho, moved
         assert start is not None
         return rho, start
 

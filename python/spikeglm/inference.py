@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
-from ._linear_algebra import Covariance
+from ._neuron import Neuron
 from ._validation import FloatArray, whole_number
 
 __all__ = ["Band", "Inference", "TestResult"]
@@ -79,23 +79,6 @@ class Band:
     simultaneous: bool
 
 
-@dataclass(frozen=True)
-class _Neuron:
-    """What is known of one neuron; the intercept is the last parameter."""
-
-    name: Any
-    covariance: Covariance
-    parameters: FloatArray
-    edf: FloatArray  # of each parameter
-    dispersion: float
-    df_resid: float  # infinite where the dispersion is known
-    log_likelihood: float
-    deviance: float
-    null_deviance: float
-    n_samples: float
-    extra: int  # parameters of the model beside the coefficients
-
-
 class Inference:
     """Uncertainty of the coefficients of a fitted model.
 
@@ -132,7 +115,7 @@ class Inference:
 
     def __init__(
         self,
-        neurons: Sequence[_Neuron],
+        neurons: Sequence[Neuron],
         features: Sequence[str],
         single: bool,
         title: str,
@@ -197,12 +180,9 @@ class Inference:
         """Deviance of the model without coefficients."""
         return self._each("null_deviance")
 
-    def _n_parameters(self) -> FloatArray:
-        return np.array([np.nansum(n.edf) + n.extra for n in self._neurons])
-
     def _criterion(self, factor: Any) -> Any:
-        fits = np.array([n.log_likelihood for n in self._neurons])
-        values = factor * self._n_parameters() - 2.0 * fits
+        factors = np.broadcast_to(factor, len(self._neurons))
+        values = np.array([n.criterion(f) for n, f in zip(self._neurons, factors, strict=True)])
         return float(values[0]) if self._single else values
 
     @property
@@ -223,12 +203,12 @@ class Inference:
     @property
     def pvalues(self) -> FloatArray:
         """Two-sided p-values of the coefficients, each against zero."""
-        return self._stack([_pvalues(n)[:-1] for n in self._neurons])
+        return self._stack([n.pvalues[:-1] for n in self._neurons])
 
     @property
     def intercept_pvalues(self) -> FloatArray:
         """Two-sided p-values of the intercepts, (n_neurons,)."""
-        return np.array([_pvalues(n)[-1] for n in self._neurons])
+        return np.array([n.pvalues[-1] for n in self._neurons])
 
     def conf_int(self, level: float = 0.95, *, intercept: bool = False) -> FloatArray:
         """Return confidence intervals of the coefficients, each for itself.
@@ -249,7 +229,7 @@ class Inference:
         _check_level(level)
         intervals = []
         for neuron in self._neurons:
-            half = _quantile(neuron, level) * neuron.covariance.standard_errors
+            half = neuron.quantile(level) * neuron.covariance.standard_errors
             intervals.append(np.stack([neuron.parameters - half, neuron.parameters + half], axis=1))
         if intercept:
             return np.array([interval[-1] for interval in intervals])
@@ -293,6 +273,59 @@ class Inference:
         projected = vectors[:, kept].T @ (difference * scale)
         chi2 = float(np.sum(projected**2 / values[kept]))
         return TestResult.of(chi2, float(kept.sum()), one.df_resid)
+
+    def curve_test(self, rows: ArrayLike, *, columns: Any = None, neuron: int = 0) -> TestResult:
+        """Test whether a fitted curve is flat: whether its input matters.
+
+        Parameters
+        ----------
+        rows : (n_points, n_columns)
+            The basis at the points of the curve, as in `band`.
+        columns :
+            Which coefficients `rows` multiplies, a slice or numbers; all by default.
+        neuron :
+            Which one of a population.
+
+        Returns
+        -------
+        TestResult
+            Wood (2013), Biometrika 100, eq. 2: the curve, less its mean, against its r largest
+            directions of variance, r being the effective degrees of freedom of the coefficients,
+            rounded. That the data chose the strengths is not allowed for.
+
+        Raises
+        ------
+        ValueError
+            The data do not determine the shape of the curve.
+        """
+        one = self._neurons[neuron]
+        values, R = self._curve(rows, columns)
+        seen = ~np.isnan(values).any(axis=1)
+        R = R[seen] - R[seen].mean(axis=0)
+        one.covariance.require_estimable(R[np.abs(R).max(axis=1) > 0.0])
+        curve = R @ one.parameters
+        left, singular, _ = np.linalg.svd(R @ one.covariance.root, full_matrices=False)
+        rank = int(np.sum(singular > 1e-7 * singular[0])) if singular.size else 0
+        if rank == 0:
+            raise ValueError("the curve is flat whatever its coefficients are.")
+        used = np.abs(R).max(axis=0)[:-1] > 0.0
+        df = min(max(1, round(float(np.nansum(one.edf[:-1][used])))), rank)
+        chi2 = float(np.sum((left[:, :df].T @ curve / singular[:df]) ** 2))
+        return TestResult.of(chi2, df, one.df_resid)
+
+    def _curve(self, rows: ArrayLike, columns: Any) -> tuple[FloatArray, FloatArray]:
+        """Return rows of a basis, and the same as contrasts of all parameters."""
+        n = len(self._features)
+        index = np.arange(n)[slice(None) if columns is None else columns]
+        values = np.atleast_2d(np.asarray(rows, dtype=np.float64))
+        if values.ndim != 2 or values.shape[1] != len(index):
+            raise ValueError(
+                f"rows must have a column for each of the {len(index)} coefficients, got shape "
+                f"{np.shape(rows)}."
+            )
+        R = np.zeros((len(values), n + 1))
+        R[:, index] = values
+        return values, R
 
     def _restrictions(self, given: Any) -> FloatArray:
         n = len(self._features)
@@ -423,16 +456,7 @@ class Inference:
         """
         _check_level(level)
         one = self._neurons[neuron]
-        n = len(self._features)
-        index = np.arange(n)[slice(None) if columns is None else columns]
-        values = np.atleast_2d(np.asarray(rows, dtype=np.float64))
-        if values.ndim != 2 or values.shape[1] != len(index):
-            raise ValueError(
-                f"rows must have a column for each of the {len(index)} coefficients, got shape "
-                f"{np.shape(rows)}."
-            )
-        R = np.zeros((len(values), n + 1))
-        R[:, index] = values
+        values, R = self._curve(rows, columns)
         R[:, -1] = float(intercept)
         seen = ~np.isnan(values).any(axis=1)
         one.covariance.require_estimable(R[seen])
@@ -441,7 +465,7 @@ class Inference:
         root = one.covariance.root
         projected = R[seen] @ root
         errors[seen] = np.sqrt(np.sum(projected**2, axis=1))
-        critical = _quantile(one, level)
+        critical = one.quantile(level)
         if simultaneous:
             critical = _largest(projected, level, one.df_resid, random_state)
         low, high = estimate - critical * errors, estimate + critical * errors
@@ -466,86 +490,14 @@ class Inference:
             return self._summary_of(self._neurons[neuron], level)
         return "\n\n".join(self._summary_of(one, level) for one in self._neurons)
 
-    def _summary_of(self, one: _Neuron, level: float) -> str:
-        symbol = "z" if np.isinf(one.df_resid) else "t"
-        errors = one.covariance.standard_errors
-        half = _quantile(one, level) * errors
-        with np.errstate(invalid="ignore"):
-            ratios = one.parameters / errors
-        tail = f"{(1.0 - level) / 2.0:.3g}"
-        head = [
-            "",
-            "coef",
-            "std err",
-            symbol,
-            f"P>|{symbol}|",
-            f"[{tail}",
-            f"{1 - float(tail):.3g}]",
-        ]
-        order = [len(one.parameters) - 1, *range(len(one.parameters) - 1)]
-        names = [*self._features, "intercept"]
-        lines = []
-        pvalues = _pvalues(one)
-        for i in order:
-            pvalue, value = pvalues[i], one.parameters[i]
-            lines.append(
-                [
-                    names[i],
-                    f"{value:.4f}" if abs(value) >= 1e-2 else f"{value:.3g}",
-                    f"{errors[i]:.3g}",
-                    f"{ratios[i]:.3f}",
-                    f"{pvalue:.3f}" if pvalue >= 1e-3 or np.isnan(pvalue) else f"{pvalue:.2g}",
-                    f"{value - half[i]:.4g}",
-                    f"{value + half[i]:.4g}",
-                ]
-            )
-        widths = [max(len(row[c]) for row in [head, *lines]) for c in range(len(head))]
-        table = [
-            "  ".join(
-                cell.ljust(width) if c == 0 else cell.rjust(width)
-                for c, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in [head, *lines]
-        ]
-        rule = "=" * max(len(line) for line in table)
+    def _summary_of(self, one: Neuron, level: float) -> str:
         title = self._title + ("" if self._single else f", neuron {one.name}")
-        facts = [
-            ("No. of samples", f"{one.n_samples:g}"),
-            ("Effective df", f"{np.nansum(one.edf):.4g}"),
-            ("Log-likelihood", f"{one.log_likelihood:.6g}"),
-            ("Deviance", f"{one.deviance:.6g} (null {one.null_deviance:.6g})"),
-            ("Dispersion", f"{one.dispersion:.6g}"),
-            ("AIC, BIC", f"{_of(one, 2.0):.7g}, {_of(one, np.log(one.n_samples)):.7g}"),
-            ("Covariance", self._description),
-        ]
-        left = max(len(name) for name, _ in facts)
-        lines_of_facts = [f"{name + ':':<{left + 2}}{value}" for name, value in facts]
-        body = [title, rule, *lines_of_facts, rule, table[0], rule, *table[1:], rule]
-        if np.isnan(errors[:-1]).any():
-            body.append("nan: the data do not identify this coefficient.")
-        return "\n".join(body)
-
-
-def _of(one: _Neuron, factor: float) -> float:
-    return float(factor * (np.nansum(one.edf) + one.extra) - 2.0 * one.log_likelihood)
+        return one.summary(title, self._features, self._description, level)
 
 
 def _check_level(level: float) -> None:
     if not 0.0 < level < 1.0:
         raise ValueError(f"`level` must lie between 0 and 1, got {level!r}.")
-
-
-def _quantile(one: _Neuron, level: float) -> float:
-    tail = (1.0 + level) / 2.0
-    known = np.isinf(one.df_resid)
-    return float(stats.norm.ppf(tail) if known else stats.t.ppf(tail, one.df_resid))
-
-
-def _pvalues(one: _Neuron) -> NDArray[np.float64]:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratios = np.abs(one.parameters / one.covariance.standard_errors)
-    known = np.isinf(one.df_resid)
-    return np.asarray(2.0 * (stats.norm.sf(ratios) if known else stats.t.sf(ratios, one.df_resid)))
 
 
 def _largest(projected: FloatArray, level: float, df_resid: float, seed: int) -> float:

@@ -263,6 +263,25 @@ def test_bayesian_errors_and_effective_degrees_of_freedom():
     assert_allclose(band.critical, stats.t.ppf(0.975, model.dof_resid_))
 
 
+def test_curves_that_matter_and_that_do_not():
+    rng = np.random.default_rng(11)
+    basis = nmo.basis.BSplineBasis(8, bounds=(0, 1)) + nmo.basis.BSplineBasis(8, bounds=(0, 1))
+    basis.set_input_shape(1, 1)
+    _, rows = nmo.basis.BSplineBasis(8, bounds=(0, 1)).evaluate_on_grid(50)
+    penalties = roughness(basis)
+    matters, idle = [], []
+    for _ in range(150):
+        x, z = rng.random(400), rng.random(400)
+        y = rng.poisson(np.exp(0.7 * curve(x) - 0.5)).astype(float)
+        model = nmo.glm.GLM(regularizer=Smooth(penalties)).fit(basis.compute_features(x, z), y)
+        inference = model.inference()
+        matters.append(inference.curve_test(rows, columns=slice(0, 8)).pvalue)
+        idle.append(inference.curve_test(rows, columns=slice(8, 16)).pvalue)
+    assert max(matters) < 1e-3
+    # Of 150 tests at 5 %, between 2 and 17 with probability 0.999 if they are exact.
+    assert 2 <= np.sum(np.array(idle) < 0.05) <= 17
+
+
 def test_what_is_saved_keeps_its_strengths(tmp_path):
     x, basis, X, rng = example()
     y = rng.poisson(np.exp(curve(x) - 0.5)).astype(float)
