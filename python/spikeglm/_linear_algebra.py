@@ -62,7 +62,8 @@ class Covariance:
             raise ValueError(
                 f"the data do not determine contrast {int(np.argmax(lost))} of {len(contrasts)}: "
                 "columns of X are dependent, constant, or left out of the model. Use Ridge, or "
-                "contrasts that do not depend on how the coefficients share an effect."
+                "contrasts that do not depend on how the coefficients share an effect; of curves "
+                "`centered` or `intercept`."
             )
 
 

@@ -445,6 +445,8 @@ def covariance_of(inference: Any, index: int, columns: Any) -> Any:
     """Return the covariance of some coefficients of one neuron, or None."""
     if inference is None:
         return None
+    if hasattr(inference, "determined_covariance"):
+        return inference.determined_covariance(columns, neuron=index)
     matrix = np.asarray(inference.covariance, dtype=np.float64)
     matrix = matrix[..., index] if matrix.ndim == 3 else matrix
     return matrix[np.ix_(columns, columns)]

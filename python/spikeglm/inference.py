@@ -313,6 +313,32 @@ class Inference:
         chi2 = float(np.sum((left[:, :df].T @ curve / singular[:df]) ** 2))
         return TestResult.of(chi2, df, one.df_resid)
 
+    def determined_covariance(self, columns: Any = None, *, neuron: int = 0) -> FloatArray:
+        """Return the covariance of what the data determine of some coefficients.
+
+        Directions along which the data say nothing, as the level of a spline beside an intercept,
+        are taken out; fitted coefficients have nothing along them.
+
+        Parameters
+        ----------
+        columns :
+            A slice or numbers; all by default.
+        neuron :
+            Which one of a population.
+
+        Returns
+        -------
+        ndarray of float64, (n_columns, n_columns)
+        """
+        one = self._neurons[neuron].covariance
+        index = np.arange(len(self._features))[slice(None) if columns is None else columns]
+        null = one.undetermined[index]
+        left, singular, _ = np.linalg.svd(null, full_matrices=False)
+        left = left[:, singular > 1e-8]
+        root = one.root[index]
+        root = root - left @ (left.T @ root)
+        return np.asarray(root @ root.T)
+
     def _curve(self, rows: ArrayLike, columns: Any) -> tuple[FloatArray, FloatArray]:
         """Return rows of a basis, and the same as contrasts of all parameters."""
         n = len(self._features)
@@ -416,6 +442,7 @@ class Inference:
         *,
         simultaneous: bool = True,
         intercept: bool = False,
+        centered: bool = False,
         inverse_link: Any = None,
         neuron: int = 0,
         columns: Any = None,
@@ -436,6 +463,9 @@ class Inference:
             Carroll 2003, Semiparametric Regression, section 6.5).
         intercept :
             Whether the intercept belongs to the curve.
+        centered :
+            Whether to take the curve less its mean over the points: splines sum to one, so that
+            their level cannot be told from the intercept, but their shape can.
         inverse_link :
             A function of arrays, ``numpy.exp`` say, through which estimate and band are passed.
         neuron :
@@ -452,13 +482,15 @@ class Inference:
         Raises
         ------
         ValueError
-            The data do not determine the curve.
+            The data do not determine the curve; `centered` or `intercept` may help.
         """
         _check_level(level)
         one = self._neurons[neuron]
         values, R = self._curve(rows, columns)
         R[:, -1] = float(intercept)
         seen = ~np.isnan(values).any(axis=1)
+        if centered:
+            R -= R[seen].mean(axis=0)
         one.covariance.require_estimable(R[seen])
         estimate = R @ one.parameters
         errors = np.full(len(R), np.nan)

@@ -263,6 +263,33 @@ def test_bayesian_errors_and_effective_degrees_of_freedom():
     assert_allclose(band.critical, stats.t.ppf(0.975, model.dof_resid_))
 
 
+def test_bands_of_terms_whose_level_is_not_determined():
+    x, basis, X, rng = example()
+    y = rng.poisson(np.exp(curve(x) - 0.5)).astype(float)
+    model = nmo.glm.GLM(regularizer=Smooth(roughness(basis))).fit(X, y)
+    inference = model.inference()
+    _, rows = basis.evaluate_on_grid(40)
+    with pytest.raises(ValueError, match="of curves `centered`"):
+        inference.band(rows)
+    band = inference.band(rows, centered=True, simultaneous=False)
+    Z, S = constrained(X, roughness(basis))
+    _, b, H = penalised(Z, y, model.regularizer_strength_[0] * len(y) * S[0], "Poisson")
+    V = np.linalg.inv(H + model.regularizer_strength_[0] * len(y) * S[0])
+    Q = np.linalg.svd(np.ones((1, 10)))[2][1:].T
+    R = (rows - rows.mean(axis=0)) @ Q
+    expected = np.sqrt(np.einsum("ij,jk,ik->i", R, V[1:, 1:], R))
+    assert_allclose(band.standard_errors, expected, rtol=1e-5)
+    assert_allclose(band.estimate, R @ b[1:], atol=1e-5)
+    # In pictures: of the fitted coefficients, which sum to zero.
+    C = inference.determined_covariance()
+    assert_allclose(C, Q @ V[1:, 1:] @ Q.T, rtol=1e-5, atol=1e-12)
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    ax = model.plot_term(basis, inference=inference)
+    assert len(ax.collections) == 1
+    assert np.isfinite(ax.collections[0].get_paths()[0].vertices).all()
+
+
 def test_curves_that_matter_and_that_do_not():
     rng = np.random.default_rng(11)
     basis = nmo.basis.BSplineBasis(8, bounds=(0, 1)) + nmo.basis.BSplineBasis(8, bounds=(0, 1))
