@@ -3,6 +3,7 @@
 #include "convolution_kernels.hpp"
 #include "factored_products.hpp"
 #include "local_basis.hpp"
+#include "online_kernels.hpp"
 #include "pointwise.hpp"
 
 #if defined(_WIN32)
@@ -33,6 +34,10 @@ extern "C" SPIKEGLM_KERNEL_EXPORT const spikeglm::KernelTable* spikeglm_kernels(
         convolve_dense_kernel,
         fft_forward_kernel,
         fft_filter_kernel,
+        project_kernel<double>,
+        project_kernel<float>,
+        couple_kernel<double>,
+        couple_kernel<float>,
     };
     return &table;
 }

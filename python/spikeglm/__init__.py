@@ -4,7 +4,8 @@ The modules that most work starts from:
 
 - `spikeglm.basis`: composable bases that turn time series into features;
 - `spikeglm.glm`: models that are fitted to spike counts or continuous activity;
-- `spikeglm.goodness_of_fit`: whether a fitted model describes the data.
+- `spikeglm.goodness_of_fit`: whether a fitted model describes the data;
+- `spikeglm.online`: fitted models bin by bin, as C++ programs in a rig run them.
 """
 
 from . import (
@@ -18,6 +19,7 @@ from . import (
     identifiability_constraints,
     links,
     observation_models,
+    online,
     proximal_operator,
     regularizer,
     simulation,
@@ -41,6 +43,7 @@ __all__ = [
     "links",
     "load_model",
     "observation_models",
+    "online",
     "proximal_operator",
     "regularizer",
     "show_config",
