@@ -58,6 +58,21 @@ void project_channel(const T* filters, std::ptrdiff_t window, std::ptrdiff_t n_b
             out[b] += filters[j * n_basis + b] * x[j * n_channels];
 }
 
+/// `n` is the number of functions where the compiler knows it, else 0.
+template <class T, int n>
+void add_all(const T* filters, std::ptrdiff_t window, std::ptrdiff_t n_basis,
+             std::ptrdiff_t oldest_row, const HistoryEvent<T>* events, std::ptrdiff_t n_events,
+             T* out) {
+    for (std::ptrdiff_t i = 0; i < n_events; ++i) {
+        std::ptrdiff_t age = events[i].row - oldest_row;
+        age += age < 0 ? window : 0;
+        using Values = Eigen::Array<T, n == 0 ? Eigen::Dynamic : n, 1>;
+        const std::ptrdiff_t size = n == 0 ? n_basis : n;
+        Eigen::Map<Values>(out + events[i].channel * size, size) +=
+            events[i].value * Eigen::Map<const Values>(filters + age * size, size);
+    }
+}
+
 }  // namespace
 
 /// Channels lie side by side in x, so they fill registers; what is left of them goes one by one.
@@ -80,6 +95,17 @@ void project_kernel(const T* filters, std::ptrdiff_t window, std::ptrdiff_t n_ba
     if constexpr (n_lines > 1) tiles.template operator()<1>();
     for (; c < n_channels; ++c)
         project_channel(filters, window, n_basis, x + c, n_channels, out + c * n_basis);
+}
+
+template <class T>
+void add_events_kernel(const T* filters, std::ptrdiff_t window, std::ptrdiff_t n_basis,
+                       std::ptrdiff_t oldest_row, const HistoryEvent<T>* events,
+                       std::ptrdiff_t n_events, T* out) {
+    const auto add = n_basis == 4   ? add_all<T, 4>
+                     : n_basis == 5 ? add_all<T, 5>
+                     : n_basis == 8 ? add_all<T, 8>
+                                    : add_all<T, 0>;
+    add(filters, window, n_basis, oldest_row, events, n_events, out);
 }
 
 /// The sums stay in registers over all rows; a row of weights is read once.
@@ -108,6 +134,10 @@ template void project_kernel(const double*, std::ptrdiff_t, std::ptrdiff_t, cons
                              std::ptrdiff_t, double*);
 template void project_kernel(const float*, std::ptrdiff_t, std::ptrdiff_t, const float*,
                              std::ptrdiff_t, float*);
+template void add_events_kernel(const double*, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t,
+                                const HistoryEvent<double>*, std::ptrdiff_t, double*);
+template void add_events_kernel(const float*, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t,
+                                const HistoryEvent<float>*, std::ptrdiff_t, float*);
 template void couple_kernel(const double*, std::ptrdiff_t, const std::int32_t*, const double*,
                             std::ptrdiff_t, double*);
 template void couple_kernel(const float*, std::ptrdiff_t, const std::int32_t*, const float*,

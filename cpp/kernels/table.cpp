@@ -36,6 +36,8 @@ extern "C" SPIKEGLM_KERNEL_EXPORT const spikeglm::KernelTable* spikeglm_kernels(
         fft_filter_kernel,
         project_kernel<double>,
         project_kernel<float>,
+        add_events_kernel<double>,
+        add_events_kernel<float>,
         couple_kernel<double>,
         couple_kernel<float>,
     };

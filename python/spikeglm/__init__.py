@@ -25,7 +25,7 @@ from . import (
     simulation,
     utils,
 )
-from ._config import show_config
+from ._config import get_cmake_dir, get_include, show_config
 from ._model_files import inspect_npz, load_model
 from ._version import __version__
 
@@ -36,6 +36,8 @@ __all__ = [
     "datasets",
     "design",
     "exceptions",
+    "get_cmake_dir",
+    "get_include",
     "glm",
     "goodness_of_fit",
     "identifiability_constraints",

@@ -71,7 +71,7 @@ def population(n_features, link=None, n_neurons=4, seed=1):
     """Return a population with chosen coefficients: rates need not be those of any data."""
     rng = np.random.default_rng(seed)
     model = nmo.glm.PopulationGLM(regularizer="Ridge", regularizer_strength=1.0)
-    model.fit(np.ones((2, 1)), np.ones((2, n_neurons)))
+    model.fit(np.array([[0.0], [1.0]]), np.ones((2, n_neurons)))
     model.n_features_in_ = n_features
     model.inverse_link_function = link
     model.coef_ = rng.normal(scale=0.2, size=(n_features, n_neurons))
@@ -171,7 +171,10 @@ def test_events_and_whole_windows(density, shape):
     X = basis.compute_features(counts)
     for n_neurons in (1, 7, 8, 9, 40, 150):
         model = population(X.shape[1], "identity", n_neurons)
-        assert_same(OnlineModel(model, basis).push_many(counts) + 100, model.predict(X) + 100)
+        rates, expected = OnlineModel(model, basis).push_many(counts), model.predict(X)
+        np.testing.assert_array_equal(np.isnan(rates), np.isnan(expected))
+        magnitude = np.abs(X) @ np.abs(model.coef_) + np.abs(model.intercept_)
+        assert np.nanmax(np.abs(rates - expected) / magnitude) < 1e-14
 
 
 def test_float32():

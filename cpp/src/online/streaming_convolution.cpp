@@ -92,27 +92,25 @@ public:
     }
 
 private:
-    /// A sample that is not zero: its row of the ring, its channel, its value.
-    struct Event {
-        std::int32_t row;
-        std::int32_t channel;
-        T value;
-    };
+    using Event = HistoryEvent<T>;
 
     void add_events(T* sums) const {
         std::fill_n(sums, n_features(), T(0));
+        // The queue may go round the end of its memory.
         const auto capacity = static_cast<std::ptrdiff_t>(events_.size());
-        std::ptrdiff_t i = head_;
-        for (std::ptrdiff_t n = 0; n < n_events_; ++n) {
-            const Event& event = events_[size_of(i)];
-            // `position_` is the row of the oldest bin.
-            std::ptrdiff_t age = event.row - position_;
-            if (age < 0) age += window_;
-            const T* filter = from_oldest_.data() + age * n_basis_;
-            T* out = sums + event.channel * n_basis_;
-            for (std::ptrdiff_t b = 0; b < n_basis_; ++b) out[b] += filter[b] * event.value;
-            i = i + 1 == capacity ? 0 : i + 1;
-        }
+        const std::ptrdiff_t n_first = std::min(n_events_, capacity - head_);
+        add(events_.data() + head_, n_first, sums);
+        add(events_.data(), n_events_ - n_first, sums);
+    }
+
+    /// `position_` is the row of the oldest bin.
+    void add(const Event* events, std::ptrdiff_t n, T* sums) const {
+        if constexpr (std::is_same_v<T, double>)
+            kernels().add_events(from_oldest_.data(), window_, n_basis_, position_, events, n,
+                                 sums);
+        else
+            kernels().add_events_single(from_oldest_.data(), window_, n_basis_, position_, events,
+                                        n, sums);
     }
 
     void multiply(const T* window, T* sums) const {

@@ -50,6 +50,14 @@ struct Period {
     double tail = 0.0;
 };
 
+/// A sample that is not zero among those of a window: its row in a ring, its channel, its value.
+template <class T>
+struct HistoryEvent {
+    std::int32_t row;
+    std::int32_t channel;
+    T value;
+};
+
 /// Rows that convolve_dense computes at a time.
 inline constexpr std::ptrdiff_t dense_tile_rows = 32;
 
@@ -171,6 +179,15 @@ struct KernelTable {
                     const double* x, std::ptrdiff_t n_channels, double* out);
     void (*project_single)(const float* filters, std::ptrdiff_t window, std::ptrdiff_t n_basis,
                            const float* x, std::ptrdiff_t n_channels, float* out);
+
+    /// The same from the samples that are not zero: adds filter (row - oldest_row, modulo window)
+    /// times value to the n_basis sums of each event's channel.
+    void (*add_events)(const double* filters, std::ptrdiff_t window, std::ptrdiff_t n_basis,
+                       std::ptrdiff_t oldest_row, const HistoryEvent<double>* events,
+                       std::ptrdiff_t n_events, double* out);
+    void (*add_events_single)(const float* filters, std::ptrdiff_t window, std::ptrdiff_t n_basis,
+                              std::ptrdiff_t oldest_row, const HistoryEvent<float>* events,
+                              std::ptrdiff_t n_events, float* out);
 
     /// out[o] += sum_i values[i] weights[rows[i] * n_outputs + o]. `weights` and `out` are aligned
     /// to couple_alignment, of which a row of n_outputs is a multiple.
