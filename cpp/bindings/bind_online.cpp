@@ -162,6 +162,12 @@ void bind_online(py::module_& m) {
         .def("reset", &Model::reset)
         .def("push_many", &push_many, py::arg("inputs"), py::arg("offsets") = py::none())
         .def("next", &next, py::arg("inputs") = py::none(), py::arg("offset") = 0.0)
+        .def("linear_predictors",
+             [](const Model& model) {
+                 py::array_t<double> out(static_cast<py::ssize_t>(model.n_outputs()));
+                 model.linear_predictors(out.mutable_data());
+                 return out;
+             })
         .def("features", [](const Model& model) {
             py::array_t<double> out(static_cast<py::ssize_t>(model.n_features()));
             model.features(out.mutable_data());

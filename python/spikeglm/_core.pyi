@@ -297,3 +297,50 @@ class OnlineModel:
     ) -> NDArray[np.float64]: ...
     def next(self, inputs: _Vector | None = ..., offset: float = ...) -> _Vector: ...
     def features(self) -> _Vector: ...
+    def linear_predictors(self) -> _Vector: ...
+
+class OnlineFilter:
+    def __init__(
+        self,
+        model: str,
+        link: str,
+        dispersion: _Vector,
+        loadings: NDArray[np.float64],
+        transition: NDArray[np.float64],
+        noise: NDArray[np.float64],
+        initial_mean: _Vector,
+        initial_covariance: NDArray[np.float64],
+    ) -> None: ...
+    def reset(self) -> None: ...
+    def push(self, eta: _Vector, y: _Vector, /) -> tuple[_Vector, NDArray[np.float64]]: ...
+
+class OnlineGrid:
+    def __init__(
+        self,
+        model: str,
+        link: str,
+        dispersion: _Vector,
+        n_rows: int,
+        n_columns: int,
+        tuning: NDArray[np.float64],
+        row_transition: NDArray[np.float64] | None,
+        column_transition: NDArray[np.float64] | None,
+        prior: _Vector | None,
+    ) -> None: ...
+    def reset(self) -> None: ...
+    def push(self, eta: _Vector, y: _Vector, /) -> _Vector: ...
+
+class OnlineLearner:
+    def __init__(
+        self,
+        model: str,
+        link: str,
+        dispersion: _Vector,
+        coef: NDArray[np.float64],
+        intercept: _Vector,
+        initial_covariance: NDArray[np.float64],
+        noise: float,
+        forgetting: float,
+    ) -> None: ...
+    def push(self, features: _Vector, offset: float, y: _Vector, /) -> _Vector: ...
+    def weights(self) -> tuple[NDArray[np.float64], _Vector]: ...

@@ -135,6 +135,8 @@ SPIKEGLM_API int spikeglm_online_next(spikeglm_online* model, const double* inpu
                                       double* rates);
 /* The features of the bin that was pushed last, or asked for with `next`: (n_features). */
 SPIKEGLM_API void spikeglm_online_features(const spikeglm_online* model, double* features);
+/* Its linear predictors, of which the rates are the inverse links: (n_outputs). */
+SPIKEGLM_API void spikeglm_online_linear_predictors(const spikeglm_online* model, double* eta);
 
 #ifdef __cplusplus
 }

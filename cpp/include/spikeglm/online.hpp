@@ -90,6 +90,11 @@ public:
     /// The features of the last bin, n_features of them.
     void features(double* out) const noexcept { spikeglm_online_features(get(), out); }
 
+    /// The linear predictors of the last bin, n_outputs of them.
+    void linear_predictors(double* out) const noexcept {
+        spikeglm_online_linear_predictors(get(), out);
+    }
+
     /// For functions of the C interface.
     spikeglm_online* get() const noexcept { return model_.get(); }
 

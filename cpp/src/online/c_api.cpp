@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 
+#include "construct.hpp"
 #include "model.hpp"
 #include "spikeglm/online.h"
 
@@ -14,37 +15,7 @@ struct spikeglm_online {
 
 namespace {
 
-void say(const char* text, char* message, std::size_t size) noexcept {
-    if (message != nullptr && size > 0) std::snprintf(message, size, "%s", text);
-}
-
-/// Runs `make`, which returns what `out` is to own; an exception becomes a status and a message.
-template <class T, class Make>
-int construct(T** out, char* message, std::size_t size, const Make& make) noexcept {
-    if (out == nullptr) {
-        say("the place for the result is NULL.", message, size);
-        return SPIKEGLM_INVALID_ARGUMENT;
-    }
-    *out = nullptr;
-    try {
-        *out = make().release();
-        return SPIKEGLM_OK;
-    } catch (const spikeglm::InvalidFile& error) {
-        say(error.what(), message, size);
-        return SPIKEGLM_INVALID_FILE;
-    } catch (const std::bad_alloc& error) {
-        say(error.what(), message, size);
-        return SPIKEGLM_OUT_OF_MEMORY;
-    } catch (const std::invalid_argument& error) {
-        say(error.what(), message, size);
-        return SPIKEGLM_INVALID_ARGUMENT;
-    } catch (const std::exception& error) {
-        say(error.what(), message, size);
-    } catch (...) {
-        say("unknown error.", message, size);
-    }
-    return SPIKEGLM_INTERNAL_ERROR;
-}
+using spikeglm::construct;
 
 auto wrapped(std::unique_ptr<spikeglm::OnlineModel> model) {
     return std::make_unique<spikeglm_online>(spikeglm_online{std::move(model)});
@@ -141,6 +112,11 @@ int spikeglm_online_next(spikeglm_online* model, const double* inputs, double of
 void spikeglm_online_features(const spikeglm_online* model, double* features) {
     const auto values = model->model->features();
     std::copy(values.begin(), values.end(), features);
+}
+
+void spikeglm_online_linear_predictors(const spikeglm_online* model, double* eta) {
+    const auto values = model->model->linear_predictors();
+    std::copy(values.begin(), values.end(), eta);
 }
 
 }  // extern "C"

@@ -57,6 +57,7 @@ public:
     [[nodiscard]] std::size_t n_inputs() const { return inputs_.size(); }
     [[nodiscard]] std::size_t n_outputs() const { return n_outputs_; }
     [[nodiscard]] std::span<const double> features() const { return features_; }
+    [[nodiscard]] std::span<const double> linear_predictors() const { return eta_; }
     [[nodiscard]] std::size_t n_initial() const { return n_initial_; }
     [[nodiscard]] bool is_predictive() const { return predictive_; }
 
