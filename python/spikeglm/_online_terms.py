@@ -143,6 +143,46 @@ def _terms_of(basis: Any) -> tuple[InputSlots, list[Node]]:
     return slots, nodes
 
 
+@dataclass(frozen=True)
+class Term:
+    """What lies side by side in X: its columns, the inputs that it reads, its kind."""
+
+    columns: range
+    inputs: frozenset[int]
+    remembers: bool  # whether a convolution is part of it
+    family: str | None  # of a single term of evaluation
+
+
+def term_columns(nodes: list[Node]) -> list[Term]:
+    """Return the terms of a model from its nodes."""
+    stack: list[tuple[int, int, frozenset[int], bool, str | None]] = []
+    for node in nodes:
+        kind = node["kind"]
+        if kind in ("product", "sum"):
+            right, left = stack.pop(), stack.pop()
+            channels = left[1]
+            n = left[0] * right[0] // channels if kind == "product" else left[0] + right[0]
+            stack.append((n, channels, left[2] | right[2], left[3] or right[3], None))
+            continue
+        channels, first = node["n_channels"], node["first_input"]
+        n_inputs = channels
+        if kind == "convolution":
+            n = channels * node["filters"].shape[1]
+        elif kind == "fourier":
+            frequencies = node["frequencies"]
+            n = channels * (frequencies.shape[1] + int(np.any(frequencies != 0, axis=0).sum()))
+            n_inputs = channels * frequencies.shape[0]
+        else:
+            n = channels * node["n_basis_funcs"]
+        inputs = frozenset(range(first, first + n_inputs))
+        stack.append((n, channels, inputs, kind == "convolution", node.get("family")))
+    terms, begin = [], 0
+    for n, _, inputs, remembers, family in stack:
+        terms.append(Term(range(begin, begin + n), inputs, remembers, family))
+        begin += n
+    return terms
+
+
 def _append(expression: Expression, first: dict[int, int], nodes: list[Node]) -> None:
     """Add the nodes of an expression in postfix order."""
     if isinstance(expression, Pair):

@@ -2,6 +2,8 @@
 
 `OnlineModel` is the object that C and C++ programs use (``spikeglm/online.h``, `get_include`), so
 that a notebook can rehearse what the rig will do; `save_online` writes the file that they load.
+`OnlineDecoder` and `OnlineGridDecoder` decode a variable from the activity of a fitted population,
+`OnlineLearner` lets its weights follow the data (``spikeglm/online_decoding.h``).
 """
 
 from typing import Any
@@ -11,12 +13,13 @@ from numpy.typing import ArrayLike
 
 from . import _core
 from ._npz import write_arrays
+from ._online_decoding import OnlineDecoder, OnlineGridDecoder, OnlineLearner
 from ._online_terms import InputSlots, described, file_arrays
 from ._timeseries import plain
 from ._validation import FloatArray, per_sample, real_number
 from .basis import Basis
 
-__all__ = ["OnlineModel", "save_online"]
+__all__ = ["OnlineDecoder", "OnlineGridDecoder", "OnlineLearner", "OnlineModel", "save_online"]
 
 
 class OnlineModel:

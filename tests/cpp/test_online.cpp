@@ -12,6 +12,7 @@
 #include "check.hpp"
 #include "online_models.hpp"
 #include "spikeglm/online.hpp"
+#include "spikeglm/online_decoding.hpp"
 
 using spikeglm::online::Error;
 using spikeglm::online::Model;
@@ -182,6 +183,32 @@ TEST("descriptions that are wrong are refused with a reason") {
     CHECK(spikeglm_online_load_memory(nullptr, 7, 0, &model, message, sizeof message) ==
           SPIKEGLM_INVALID_FILE);
     spikeglm_online_free(nullptr);
+}
+
+TEST("decoders that are wrong are refused with a reason") {
+    using spikeglm::online::Filter;
+    using spikeglm::online::Grid;
+    using spikeglm::online::Learner;
+    const double one = 1.0, minus = -1.0, zero = 0.0;
+    const spikeglm_observations observed{1, "Poisson", "exp", nullptr};
+    CHECK_THROWS(Filter({{0, "Poisson", "exp", nullptr}, 1, &one, &one, &one, &one, &one}), Error,
+                 "at least one output");
+    CHECK_THROWS(Filter({{1, "Weibull", "exp", nullptr}, 1, &one, &one, &one, &one, &one}), Error,
+                 "unknown observation model");
+    CHECK_THROWS(Filter({{1, "Gamma", "exp", &zero}, 1, &one, &one, &one, &one, &one}), Error,
+                 "dispersion must be positive");
+    CHECK_THROWS(Filter({observed, 1, &one, &one, &minus, &one, &one}), Error, "semidefinite");
+    CHECK_THROWS(Filter({observed, 0, &one, &one, &one, &one, &one}), Error, "no elements");
+    CHECK_THROWS(Filter({observed, 1, &one, nullptr, &one, &one, &one}), Error, "is NULL");
+    CHECK_THROWS(Filter({observed, 1, &missing, &one, &one, &one, &one}), Error, "finite");
+    CHECK_THROWS(Grid({observed, 1, 0, &one, nullptr, nullptr, nullptr}), Error, "one point");
+    CHECK_THROWS(Grid({observed, 1, 1, &missing, nullptr, nullptr, nullptr}), Error, "excludes");
+    CHECK_THROWS(Grid({observed, 1, 1, &one, &minus, nullptr, nullptr}), Error, "add up to one");
+    CHECK_THROWS(Grid({observed, 1, 1, &one, nullptr, nullptr, &zero}), Error, "zero at all");
+    const double two[4] = {1.0, 0.0, 0.0, 1.0};
+    CHECK_THROWS(Learner({observed, 1, &one, &one, two, -1.0, 1.0}), Error, "`noise`");
+    CHECK_THROWS(Learner({observed, 1, &one, &one, two, 0.0, 0.0}), Error, "`forgetting`");
+    CHECK_THROWS(Learner({observed, 1, &one, nullptr, two, 0.0, 1.0}), Error, "is NULL");
 }
 
 TEST("models on several threads at once") {

@@ -1,12 +1,13 @@
 // After construction nothing is allocated: malloc and operator new are counted.
 
+#include <cmath>
 #include <limits>
 #include <vector>
 
 #include "check.hpp"
 #include "count_allocations.hpp"
 #include "online_models.hpp"
-#include "spikeglm/online.hpp"
+#include "spikeglm/online_decoding.hpp"
 
 using spikeglm::online::Model;
 using spikeglm::online::Precision;
@@ -58,4 +59,33 @@ TEST("no allocation in terms of every kind") {
         x.push_back(static_cast<double>(i % 13) / 10.0 - 0.1);  // also outside of the bounds
     x[100] = std::numeric_limits<double>::quiet_NaN();
     check_silent(model, x);
+}
+
+TEST("no allocation in decoders and learners, for models with and without a parameter") {
+    const double unit[4] = {1.0, 0.0, 0.0, 1.0};
+    const double start[3] = {0.1, 0.2, 0.3};
+    const double dispersion[3] = {0.5, 1.0, 2.0};
+    const double loadings[6] = {0.3, -0.2, 0.1, 0.0, 0.4, -0.5};
+    const std::vector<double> tuning(18, 0.2), covariance = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+    const double y[3] = {1.0, 0.0, std::numeric_limits<double>::quiet_NaN()};
+    for (const char* model : {"Poisson", "Gaussian", "NegativeBinomial"}) {
+        const spikeglm_observations observed{3, model, nullptr, dispersion};
+        spikeglm::online::Filter filter({observed, 2, loadings, unit, unit, start, unit});
+        spikeglm::online::Grid grid({observed, 3, 2, tuning.data(), nullptr, unit, nullptr});
+        spikeglm::online::Learner learner(
+            {observed, 2, loadings, start, covariance.data(), 1e-3, 0.99});
+        double found[9], spread[4];
+        const long before = n_allocations;
+        for (int t = 0; t < 50; ++t) {
+            filter.push(start, y, found, spread);
+            grid.push(start, y, found);
+            learner.push(unit, y, found);
+            learner.weights(found, spread);
+        }
+        filter.reset();
+        grid.reset();
+        const long after = n_allocations;
+        CHECK(after == before);
+        CHECK(std::isfinite(found[0]) && std::isfinite(spread[0]));
+    }
 }
