@@ -11,10 +11,8 @@ N = 300
 
 
 def fitted(X, y, **settings):
-    model = nmo.glm.PopulationGLM(regularizer="Ridge", regularizer_strength=1e-3, **settings).fit(
-        X, y
-    )
-    return model
+    model = nmo.glm.PopulationGLM(regularizer="Ridge", regularizer_strength=1e-3, **settings)
+    return model.fit(X, y)
 
 
 @pytest.fixture
@@ -274,6 +272,5 @@ def test_an_unstable_filter_says_so(rng):
     model = fitted(x[:, None], rng.poisson(1.0, size=(N, 1)))
     basis = nmo.basis.IdentityBasis().setup_basis(x)
     decoder = OnlineDecoder(model, basis, 0, [[1e200]], [[1.0]])
-    decoder.push([np.nan])  # its covariance is infinite from here on
     with pytest.raises(RuntimeError, match="no longer positive"):
         decoder.push([np.nan])
