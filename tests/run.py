@@ -95,6 +95,7 @@ def use(program: Path, data: Path, where: str) -> None:
         call(program / f"consume_spikeglm{suffix}")
         call(program / f"online_c_spikeglm{suffix}")
         call(program / f"online_cpp_spikeglm{suffix}", *files)
+    call(program / "population")
     call(program / "open_ephys")
     call(program / "replay", *files, 10)
 
