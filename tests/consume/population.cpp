@@ -19,13 +19,15 @@ int main() {
 
     // Each neuron excites the other in the bin after its spike, and is quiet itself.
     std::mt19937 random(1);
+    std::uniform_real_distribution<double> uniform;
     std::vector<std::uint8_t> counts(n_bins * n_neurons);
     for (std::size_t t = 1; t < n_bins; ++t)
         for (std::size_t i = 0; i < n_neurons; ++i) {
             const double own = counts[(t - 1) * n_neurons + i];
             const double other = counts[(t - 1) * n_neurons + 1 - i];
-            std::poisson_distribution<int> poisson(std::exp(-2.0 - own + 0.8 * other));
-            counts[t * n_neurons + i] = static_cast<std::uint8_t>(poisson(random));
+            const double rate = std::exp(-2.0 - own + 0.8 * other);
+            // At most one spike in a bin: excitation cannot run away.
+            counts[t * n_neurons + i] = uniform(random) < 1.0 - std::exp(-rate);
         }
 
     // The features are computed while the fit asks for them; counts stay bytes.
