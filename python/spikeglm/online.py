@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 
 from . import _core
 from ._npz import write_arrays
-from ._online_decoding import OnlineDecoder, OnlineGridDecoder, OnlineLearner
+from ._online_decoding import OnlineDecoder, OnlineGridDecoder
+from ._online_learner import OnlineLearner
 from ._online_terms import InputSlots, described, file_arrays
 from ._timeseries import plain
 from ._validation import FloatArray, per_sample, real_number

@@ -1,11 +1,13 @@
 """Bin by bin gives what `predict` gives for the whole recording."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import spikeglm as nmo
+from spikeglm.__main__ import main
 from spikeglm.online import OnlineModel, save_online
 
 RNG = np.random.default_rng(20261126)
@@ -417,3 +419,26 @@ def test_unfitted_and_other_classes_in_files():
     nmo.glm.ClassifierGLM(n_classes=2).save_params(file)
     with pytest.raises(ValueError, match="ClassifierGLM"):
         OnlineModel.load(io.BytesIO(file.getvalue()))
+
+
+def test_headers_and_cmake_files_of_an_installation(capsys):
+    """Of an installation by pip; a source tree beside a compiled extension has none."""
+    folder = Path(nmo._core.__file__).parent
+    if not (folder / "include").is_dir():
+        for find in (nmo.get_include, nmo.get_cmake_dir):
+            with pytest.raises(FileNotFoundError, match="installation by pip"):
+                find()
+        return
+    assert (Path(nmo.get_include()) / "spikeglm" / "online.h").is_file()
+    assert (Path(nmo.get_cmake_dir()) / "spikeglm-config.cmake").is_file()
+    assert (Path(nmo.get_cmake_dir()).parents[1] / "pkgconfig" / "spikeglm.pc").is_file()
+    assert main(["--cmakedir"]) == 0
+    assert main(["--includedir"]) == 0
+    assert capsys.readouterr().out.split() == [nmo.get_cmake_dir(), nmo.get_include()]
+
+
+def test_a_command_is_needed(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([])
+    assert exit_.value.code == 2
+    assert "demo or info" in capsys.readouterr().err
