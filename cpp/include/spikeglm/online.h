@@ -133,7 +133,7 @@ SPIKEGLM_API int spikeglm_online_push_many(spikeglm_online* model, size_t n_bins
  * convolution includes its own bin. */
 SPIKEGLM_API int spikeglm_online_next(spikeglm_online* model, const double* inputs, double offset,
                                       double* rates);
-/* The features of the bin that was pushed last, or asked for with `next`: (n_features). */
+/* The features of the bin whose rates were computed last, by `push` or `next`: (n_features). */
 SPIKEGLM_API void spikeglm_online_features(const spikeglm_online* model, double* features);
 /* Its linear predictors, of which the rates are the inverse links: (n_outputs). */
 SPIKEGLM_API void spikeglm_online_linear_predictors(const spikeglm_online* model, double* eta);

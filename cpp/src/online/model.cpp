@@ -103,8 +103,6 @@ OnlineModel::OnlineModel(const spikeglm_online_description& model, bool single_p
     for (std::size_t o = 0; o < n_outputs_; ++o)
         require(model.intercept[o] < std::numeric_limits<double>::infinity(),
                 "an intercept is a number, or minus infinity.");
-    for (std::size_t i = 0; i < model.n_features * n_outputs_; ++i)
-        require(std::isfinite(model.coef[i]), "coefficients must be finite.");
     require(model.n_links == 1 || model.n_links == n_outputs_,
             "expected one inverse link, or one for each of " + std::to_string(n_outputs_) +
                 " outputs, got " + std::to_string(model.n_links) + ".");
@@ -158,6 +156,9 @@ OnlineModel::OnlineModel(const spikeglm_online_description& model, bool single_p
     require(n_made == model.n_features, "the terms make " + std::to_string(n_made) +
                                             " features, the model has coefficients of " +
                                             std::to_string(model.n_features) + ".");
+
+    for (std::size_t i = 0; i < model.n_features * n_outputs_; ++i)
+        require(std::isfinite(model.coef[i]), "coefficients must be finite.");
 
     for (const auto& convolution : convolutions_) {
         const auto window = static_cast<std::size_t>(convolution->window_size());
