@@ -1,7 +1,9 @@
 #include "model.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 #include "spikeglm/backend/kernels.hpp"
@@ -30,8 +32,10 @@ public:
           weights_(model.n_features * stride_),
           intercept_(stride_),
           eta_(stride_),
+          all_rows_(model.n_features),
           rows_(model.n_features),
           values_(model.n_features) {
+        std::iota(all_rows_.begin(), all_rows_.end(), 0);
         for (std::size_t o = 0; o < n_outputs_; ++o)
             intercept_.data()[o] = static_cast<T>(model.intercept[o]);
         for (std::size_t j = 0; j < model.n_features; ++j)
@@ -40,21 +44,29 @@ public:
     }
 
     void multiply(std::span<const double> features, double offset, double* eta) noexcept override {
-        std::size_t n = 0;
-        for (std::size_t j = 0; j < features.size(); ++j) {
-            rows_[n] = static_cast<std::int32_t>(j);
-            values_[n] = static_cast<T>(features[j]);
-            n += values_[n] != T(0);
+        std::size_t n = features.size();
+        const std::int32_t* rows = all_rows_.data();
+        // Counted, not looked for: without an early end the compiler makes vectors of it.
+        if (std::count(features.begin(), features.end(), 0.0) == 0) {
+            std::transform(features.begin(), features.end(), values_.begin(),
+                           [](double value) { return static_cast<T>(value); });
+        } else {
+            n = 0;
+            for (std::size_t j = 0; j < features.size(); ++j) {
+                rows_[n] = static_cast<std::int32_t>(j);
+                values_[n] = static_cast<T>(features[j]);
+                n += features[j] != 0.0;
+            }
+            rows = rows_.data();
         }
         const T constant = static_cast<T>(offset);
         for (std::size_t o = 0; o < stride_; ++o) eta_.data()[o] = intercept_.data()[o] + constant;
         const auto stride = static_cast<std::ptrdiff_t>(stride_);
         const auto count = static_cast<std::ptrdiff_t>(n);
         if constexpr (std::is_same_v<T, double>)
-            kernels().couple(weights_.data(), stride, rows_.data(), values_.data(), count,
-                             eta_.data());
+            kernels().couple(weights_.data(), stride, rows, values_.data(), count, eta_.data());
         else
-            kernels().couple_single(weights_.data(), stride, rows_.data(), values_.data(), count,
+            kernels().couple_single(weights_.data(), stride, rows, values_.data(), count,
                                     eta_.data());
         std::copy_n(eta_.data(), n_outputs_, eta);
     }
@@ -64,7 +76,7 @@ private:
     std::size_t n_outputs_;
     std::size_t stride_;  // outputs, padded
     AlignedArray<T> weights_, intercept_, eta_;
-    std::vector<std::int32_t> rows_;  // of the features that are not zero
+    std::vector<std::int32_t> all_rows_, rows_;  // rows_: of the features that are not zero
     std::vector<T> values_;
 };
 

@@ -30,6 +30,7 @@ public:
           from_oldest_(filters.values.size()),
           ring_(size_of(2 * window_ * n_channels_)),
           events_(size_of(window_ * n_channels_)),
+          events_of_row_(size_of(window_)),
           sums_(size_of(n_channels_ * n_basis_)) {
         for (std::ptrdiff_t k = 0; k < window_; ++k)
             std::transform(filters.values.begin() + (window_ - 1 - k) * n_basis_,
@@ -46,6 +47,7 @@ public:
 
     void reset() noexcept override {
         std::fill(ring_.begin(), ring_.end(), T(0));
+        std::fill(events_of_row_.begin(), events_of_row_.end(), 0);
         n_seen_ = 0;
         n_events_ = 0;
     }
@@ -55,10 +57,10 @@ public:
         T* second = first + window_ * n_channels_;
         const auto capacity = static_cast<std::ptrdiff_t>(events_.size());
         // What leaves the window is at the head of the queue.
-        while (n_events_ > 0 && events_[size_of(head_)].row == position_) {
-            head_ = head_ + 1 == capacity ? 0 : head_ + 1;
-            --n_events_;
-        }
+        std::int32_t& of_row = events_of_row_[size_of(position_)];
+        head_ = head_ + of_row < capacity ? head_ + of_row : head_ + of_row - capacity;
+        n_events_ -= of_row;
+        of_row = 0;
         std::ptrdiff_t tail = head_ + n_events_;
         if (tail >= capacity) tail -= capacity;
         for (std::ptrdiff_t c = 0; c < n_channels_; ++c) {
@@ -69,9 +71,10 @@ public:
                 events_[size_of(tail)] = {static_cast<std::int32_t>(position_),
                                           static_cast<std::int32_t>(c), value};
                 tail = tail + 1 == capacity ? 0 : tail + 1;
-                ++n_events_;
+                ++of_row;
             }
         }
+        n_events_ += of_row;
         position_ = position_ + 1 == window_ ? 0 : position_ + 1;
         n_seen_ = std::min(n_seen_ + 1, window_);
     }
@@ -127,6 +130,7 @@ private:
     std::vector<T> from_oldest_;  // filters of the oldest bin first, (window, n_basis)
     std::vector<T> ring_;         // (2 window, n_channels)
     std::vector<Event> events_;   // a ring: those of a window, oldest first
+    std::vector<std::int32_t> events_of_row_;
     mutable std::vector<T> sums_;
     std::ptrdiff_t position_ = 0;  // the row of the ring that the next bin takes
     std::ptrdiff_t n_seen_ = 0;
