@@ -94,9 +94,9 @@ class OnlineDecoder(_Decoder):
     The state x moves as ``x[t] = transition @ x[t - 1] + noise`` and enters the linear predictors
     of a fitted population through linear terms (`IdentityBasis`), beside history and known inputs.
     Each bin gives the mean and the covariance of the Gaussian approximation to the state's
-    posterior: the filter of Eden, Frank, Barbieri, Solo & Brown (2004, Neural Comput. 16:971, eq.
-    2.7 to 2.10), for every observation model and inverse link. With Gaussian observations and the
-    identity link it is the Kalman filter.
+    posterior: the stochastic state point process filter of Eden, Frank, Barbieri, Solo & Brown
+    (2004, Neural Comput. 16:971), for every observation model and inverse link. With Gaussian
+    observations and the identity link it is the Kalman filter.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ class OnlineGridDecoder(_Decoder):
 
     The posterior of each bin is that of the bin before, moved by the transition and multiplied with
     the likelihood of the observations given place, history and known inputs (Brown, Frank, Tang,
-    Quirk & Wilson 1998, J. Neurosci. 18:7411, eq. 8 and 9, without their Gaussian approximation).
+    Quirk & Wilson 1998, J. Neurosci. 18:7411, without their Gaussian approximation).
 
     Parameters
     ----------

@@ -16,9 +16,9 @@ class OnlineLearner(Observed):
     """Weights that follow a population bin by bin.
 
     Each neuron's coefficients and intercept walk at random, and are updated by the observations of
-    each bin with the stochastic state point-process filter (Eden et al. 2004, Neural Comput.
-    16:971, section 3). With ``noise=0`` these are recursive Newton steps, with exponential
-    `forgetting`; with Gaussian observations recursive least squares.
+    each bin with the stochastic state point process filter (Eden, Frank, Barbieri, Solo & Brown
+    2004, Neural Comput. 16:971). With ``noise=0`` these are recursive Newton steps, with
+    exponential `forgetting`; with Gaussian observations recursive least squares.
 
     Parameters
     ----------

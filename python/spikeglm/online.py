@@ -55,7 +55,7 @@ class OnlineModel:
     Nothing is allocated in `push` below Python: history lies in a ring, features are made once per
     input and then multiplied with the weights of all neurons, without those that are zero. Where
     few inputs are not zero, filters are added up at these (Pillow et al. 2008, Nature 454:995,
-    eq. 1 has the model).
+    has such a model).
 
     Examples
     --------

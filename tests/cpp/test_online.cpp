@@ -128,6 +128,8 @@ TEST("terms of several kinds, and their features") {
     CHECK(model.n_features() == EveryKind::n_features);
     std::vector<double> inputs(EveryKind::n_inputs, 0.25), rate(1), features(model.n_features());
     CHECK(model.next(nullptr, rate.data()) == SPIKEGLM_INVALID_ARGUMENT);
+    CHECK(model.next(inputs.data(), nullptr) == SPIKEGLM_INVALID_ARGUMENT);
+    CHECK(model.push(nullptr, rate.data()) == SPIKEGLM_INVALID_ARGUMENT);
     for (int t = 0; t < 5; ++t) model.push(inputs.data(), rate.data());
     CHECK(std::isfinite(rate[0]));
     model.features(features.data());

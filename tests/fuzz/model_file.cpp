@@ -1,15 +1,32 @@
 // What libFuzzer and mutate.cpp call with the bytes of a model file.
 
-#include <cmath>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
 #include <vector>
 
+#include "checksums.hpp"
 #include "spikeglm/online.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+#if defined(LIBFUZZER)
+// libFuzzer's own change, after which most checksums are mended.
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t largest);
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t largest, unsigned seed);
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t largest, unsigned seed) {
+    size = LLVMFuzzerMutate(data, size, largest);
+    if (seed % 8 == 0) return size;
+    Bytes file(data, data + size);
+    mend(file);
+    std::copy(file.begin(), file.end(), data);
+    return size;
+}
+#endif
 
 /// 1 for a file that is a model, else 0. A model must then take bins.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

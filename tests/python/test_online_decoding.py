@@ -25,7 +25,7 @@ def history():
 
 
 def test_point_process_filter_is_that_of_eden(rng):
-    """Eden et al. (2004), eq. 2.7 to 2.10, with inverses as printed; history and NaN beside it."""
+    """Eden et al. (2004), with the inverses as they print them; history and NaN beside it."""
     velocity = np.cumsum(rng.normal(scale=0.1, size=(N, 2)), axis=0)
     counts = rng.poisson(np.exp(velocity @ rng.normal(size=(2, 6)) * 0.3 - 0.7)).astype(float)
     counts[50, 2] = np.nan

@@ -13,17 +13,18 @@
  *
  * filter    State x = A x + noise(Q), eta_o = eta[o] + sum_k loadings[k, o] x_k. Prediction
  *           m = A m, W = A W A' + Q; then W^-1 += sum_o d2_o b_o b_o', m -= W sum_o d1_o b_o, at the
- *           predicted m (Eden, Frank, Barbieri, Solo & Brown 2004, Neural Comput. 16:971, eq. 2.7 to
- *           2.10). d2 is the observed curvature; where the sum is not positive definite, as it may
- *           be with links that are not canonical, the expected one.
+ *           predicted m: the stochastic state point process filter of Eden, Frank, Barbieri, Solo
+ *           & Brown (2004, Neural Comput. 16:971). d2 is the observed curvature; where the sum is
+ *           not positive definite, as it may be with links that are not canonical, the expected one.
  *           Cost: n_outputs n_states^2 / 2 + 2 n_states^3.
  * grid      Bayes' rule on a grid of one or two dimensions: p = T' p, then p *= exp(-loss) and
- *           normalised (Brown, Frank, Tang, Quirk & Wilson 1998, J. Neurosci. 18:7411, eq. 8 and 9).
+ *           normalised (Brown, Frank, Tang, Quirk & Wilson 1998, J. Neurosci. 18:7411, who then take
+ *           a Gaussian in its place).
  *           Cost: n_points n_outputs evaluations of the loss, and the transition.
  * learner   Weights beta of each output, with the intercept last, walk at random:
  *           W = W / forgetting + noise I; W -= W x x'W d2 / (1 + d2 x'W x); beta -= W x d1, with the
- *           expected d2 (Eden et al. 2004, section 3; with noise 0, recursive Newton steps with
- *           exponential forgetting). Cost: n_outputs n_features^2 * 2. */
+ *           expected d2 (the same filter, with weights as the state; with noise 0, recursive Newton
+ *           steps with exponential forgetting). Cost: n_outputs n_features^2 * 2. */
 
 #include "spikeglm/online.h"
 

@@ -267,6 +267,7 @@ int OnlineModel::take(const double* inputs, double& offset) noexcept {
 }
 
 int OnlineModel::push(const double* inputs, double offset, double* rates) noexcept {
+    if (inputs == nullptr && !inputs_.empty()) return SPIKEGLM_INVALID_ARGUMENT;
     const int status = take(inputs, offset);
     for (const auto& convolution : convolutions_)
         if (convolution->includes_own_bin()) convolution->append();
@@ -279,7 +280,7 @@ int OnlineModel::push(const double* inputs, double offset, double* rates) noexce
 int OnlineModel::next(const double* inputs, double offset, double* rates) noexcept {
     for (const auto& convolution : convolutions_)
         if (convolution->includes_own_bin()) return SPIKEGLM_INVALID_ARGUMENT;
-    if (inputs == nullptr && !predictive_) return SPIKEGLM_INVALID_ARGUMENT;
+    if ((inputs == nullptr && !predictive_) || rates == nullptr) return SPIKEGLM_INVALID_ARGUMENT;
     const int status = take(inputs == nullptr ? inputs_.data() : inputs, offset);
     predict(offset, rates);
     return status;
