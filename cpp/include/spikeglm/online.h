@@ -86,10 +86,10 @@ typedef struct spikeglm_online_description {
     size_t n_outputs;
     size_t n_nodes;
     const spikeglm_node* nodes;
-    size_t n_features;       /* what the terms are expected to make */
-    const double* coef;      /* (n_features, n_outputs) */
-    const double* intercept; /* (n_outputs); minus infinity for an output that never fires */
-    size_t n_links;          /* one, or one for each output */
+    size_t n_features;        /* what the terms are expected to make */
+    const double* coef;       /* (n_features, n_outputs) */
+    const double* intercept;  /* (n_outputs); minus infinity for an output that never fires */
+    size_t n_links;           /* one, or one for each output */
     const char* const* links; /* exp, softplus, logistic, probit, cloglog, reciprocal, identity */
 } spikeglm_online_description;
 

@@ -12,17 +12,15 @@
  * With the loss l(y, eta) = -log p, its derivative d1 and its second derivative d2:
  *
  * filter    State x = A x + noise(Q), eta_o = eta[o] + sum_k loadings[k, o] x_k. Prediction
- *           m = A m, W = A W A' + Q; then W^-1 += sum_o d2_o b_o b_o', m -= W sum_o d1_o b_o, at the
- *           predicted m: the stochastic state point process filter of Eden, Frank, Barbieri, Solo
- *           & Brown (2004, Neural Comput. 16:971). d2 is the observed curvature; where the sum is
- *           not positive definite, as it may be with links that are not canonical, the expected one.
- *           Cost: n_outputs n_states^2 / 2 + 2 n_states^3.
- * grid      Bayes' rule on a grid of one or two dimensions: p = T' p, then p *= exp(-loss) and
- *           normalised (Brown, Frank, Tang, Quirk & Wilson 1998, J. Neurosci. 18:7411, who then take
- *           a Gaussian in its place).
- *           Cost: n_points n_outputs evaluations of the loss, and the transition.
- * learner   Weights beta of each output, with the intercept last, walk at random:
- *           W = W / forgetting + noise I; W -= W x x'W d2 / (1 + d2 x'W x); beta -= W x d1, with the
+ *           m = A m, W = A W A' + Q; then W^-1 += sum_o d2_o b_o b_o', m -= W sum_o d1_o b_o, at
+ * the predicted m: the stochastic state point process filter of Eden, Frank, Barbieri, Solo & Brown
+ * (2004, Neural Comput. 16:971). d2 is the observed curvature; where the sum is not positive
+ * definite, as it may be with links that are not canonical, the expected one. Cost: n_outputs
+ * n_states^2 / 2 + 2 n_states^3. grid      Bayes' rule on a grid of one or two dimensions: p = T'
+ * p, then p *= exp(-loss) and normalised (Brown, Frank, Tang, Quirk & Wilson 1998, J. Neurosci.
+ * 18:7411, who then take a Gaussian in its place). Cost: n_points n_outputs evaluations of the
+ * loss, and the transition. learner   Weights beta of each output, with the intercept last, walk at
+ * random: W = W / forgetting + noise I; W -= W x x'W d2 / (1 + d2 x'W x); beta -= W x d1, with the
  *           expected d2 (the same filter, with weights as the state; with noise 0, recursive Newton
  *           steps with exponential forgetting). Cost: n_outputs n_features^2 * 2. */
 
@@ -44,10 +42,10 @@ typedef struct spikeglm_observations {
 typedef struct spikeglm_filter_description {
     spikeglm_observations observations;
     size_t n_states;
-    const double* loadings;     /* (n_states, n_outputs): coefficients of linear terms */
-    const double* transition;   /* A (n_states, n_states) */
-    const double* noise;        /* Q (n_states, n_states), symmetric, positive semidefinite */
-    const double* initial_mean; /* (n_states) */
+    const double* loadings;           /* (n_states, n_outputs): coefficients of linear terms */
+    const double* transition;         /* A (n_states, n_states) */
+    const double* noise;              /* Q (n_states, n_states), symmetric, positive semidefinite */
+    const double* initial_mean;       /* (n_states) */
     const double* initial_covariance; /* (n_states, n_states), of the state before the first bin */
 } spikeglm_filter_description;
 
@@ -65,8 +63,8 @@ SPIKEGLM_API int spikeglm_filter_push(spikeglm_filter* filter, const double* eta
 
 typedef struct spikeglm_grid_description {
     spikeglm_observations observations;
-    size_t n_rows;    /* points of the first dimension */
-    size_t n_columns; /* of the second; 1 for a grid of one dimension */
+    size_t n_rows;        /* points of the first dimension */
+    size_t n_columns;     /* of the second; 1 for a grid of one dimension */
     const double* tuning; /* (n_rows * n_columns, n_outputs): what a place adds to eta; NaN excludes
                            * the place for all */
     /* (n_rows, n_rows) and (n_columns, n_columns), from each point to each: rows add up to one;
@@ -90,7 +88,8 @@ typedef struct spikeglm_learner_description {
     size_t n_features;
     const double* coef;      /* (n_features, n_outputs), to start from */
     const double* intercept; /* (n_outputs) */
-    /* W before the first bin, of coefficients and, last, the intercept: (n_features + 1) squared. */
+    /* W before the first bin, of coefficients and, last, the intercept: (n_features + 1) squared.
+     */
     const double* initial_covariance;
     double noise;      /* added to the variance of each weight in each bin; 0 or more */
     double forgetting; /* in (0, 1] */
