@@ -171,7 +171,7 @@ def test_events_and_whole_windows(density, shape):
         else nmo.basis.MSplineBasis(n_basis, order=min(4, n_basis), mode="conv", window_size=window)
     )
     X = basis.compute_features(counts)
-    for n_neurons in (1, 7, 8, 9, 40, 150):
+    for n_neurons in (1, 7, 8, 9, 40, 150, 260):
         model = population(X.shape[1], "identity", n_neurons)
         rates, expected = OnlineModel(model, basis).push_many(counts), model.predict(X)
         np.testing.assert_array_equal(np.isnan(rates), np.isnan(expected))
@@ -179,10 +179,11 @@ def test_events_and_whole_windows(density, shape):
         assert np.nanmax(np.abs(rates - expected) / magnitude) < 1e-14
 
 
-def test_float32():
+@pytest.mark.parametrize("n_neurons", [4, 300])
+def test_float32(n_neurons):
     basis, inputs = case("place")
     X = basis.compute_features(*inputs)
-    model = population(X.shape[1], "identity")
+    model = population(X.shape[1], "identity", n_neurons)
     rates = OnlineModel(model, basis, dtype="float32").push_many(*inputs)
     magnitude = np.abs(X) @ np.abs(model.coef_) + np.abs(model.intercept_)
     error = np.abs(rates - model.predict(X)) / magnitude

@@ -40,7 +40,8 @@ public:
             intercept_.data()[o] = static_cast<T>(model.intercept[o]);
         for (std::size_t j = 0; j < model.n_features; ++j)
             for (std::size_t o = 0; o < n_outputs_; ++o)
-                weights_.data()[j * stride_ + o] = static_cast<T>(model.coef[j * n_outputs_ + o]);
+                weights_.data()[place(model.n_features, j, o)] =
+                    static_cast<T>(model.coef[j * n_outputs_ + o]);
     }
 
     void multiply(std::span<const double> features, double offset, double* eta) noexcept override {
@@ -61,18 +62,31 @@ public:
         }
         const T constant = static_cast<T>(offset);
         for (std::size_t o = 0; o < stride_; ++o) eta_.data()[o] = intercept_.data()[o] + constant;
-        const auto stride = static_cast<std::ptrdiff_t>(stride_);
         const auto count = static_cast<std::ptrdiff_t>(n);
-        if constexpr (std::is_same_v<T, double>)
-            kernels().couple(weights_.data(), stride, rows, values_.data(), count, eta_.data());
-        else
-            kernels().couple_single(weights_.data(), stride, rows, values_.data(), count,
-                                    eta_.data());
+        for (std::size_t first = 0; first < stride_; first += strip) {
+            const T* weights = weights_.data() + first * features.size();
+            const auto width = static_cast<std::ptrdiff_t>(std::min(strip, stride_ - first));
+            if constexpr (std::is_same_v<T, double>)
+                kernels().couple(weights, width, rows, values_.data(), count, eta_.data() + first);
+            else
+                kernels().couple_single(weights, width, rows, values_.data(), count,
+                                        eta_.data() + first);
+        }
         std::copy_n(eta_.data(), n_outputs_, eta);
     }
 
 private:
     static constexpr std::size_t per_line = couple_alignment / sizeof(T);
+    /// Outputs whose weights lie together, all features: the sums that the largest registers hold.
+    /// They are read as one stream.
+    static constexpr std::size_t strip = 16 * per_line;
+
+    [[nodiscard]] std::size_t place(std::size_t n_features, std::size_t feature,
+                                    std::size_t output) const {
+        const std::size_t first = output / strip * strip;
+        return first * n_features + feature * std::min(strip, stride_ - first) + output - first;
+    }
+
     std::size_t n_outputs_;
     std::size_t stride_;  // outputs, padded
     AlignedArray<T> weights_, intercept_, eta_;
