@@ -125,6 +125,7 @@ void time_row_terms() {
 void time_bases() {
     const Vector u = random_vector(rows, 0.0, 1.0);
     Vector out(static_cast<std::size_t>(rows * 10));
+    Vector scratch(static_cast<std::size_t>(basis_scratch(10)));
     BasisParameters parameters;
     parameters.decay_rates = random_vector(10, 0.0, 10.0);
     parameters.mixing = random_vector(100, -1.0, 1.0);
@@ -136,14 +137,16 @@ void time_bases() {
                               static_cast<Index>(numbers.size())};
         const std::string name = std::string(Family::name) + ", " + std::to_string(n_basis_funcs);
         line("evaluate_basis " + name, seconds_of([&] {
-                 kernels().evaluate_basis(basis, rows, u.data(), out.data(), n_basis_funcs);
+                 kernels().evaluate_basis(basis, rows, u.data(), out.data(), n_basis_funcs,
+                                          scratch.data());
              }),
              rows, 0.0, 8.0 * static_cast<double>(rows * (n_basis_funcs + 1)));
     });
     const Vector frequencies = {1.0, 2.0, 3.0, 4.0, 5.0};
     const Period period;
     line("fourier, 5 waves", seconds_of([&] {
-             kernels().fourier({1, 5, frequencies.data()}, &period, rows, u.data(), out.data(), 10);
+             kernels().fourier({1, 5, frequencies.data()}, &period, rows, u.data(), out.data(), 10,
+                               scratch.data());
          }),
          rows, 0.0, 8.0 * static_cast<double>(rows * 11));
 }

@@ -65,18 +65,55 @@ def build_and_test(preset: str) -> Path:
 
 
 def consume(build: Path) -> None:
-    """Installs the library, moves it and builds a program against it."""
-    with Stage("install, move and use the C++ library"), tempfile.TemporaryDirectory() as folder:
-        first, prefix, program = (Path(folder, name) for name in ("first", "moved", "program"))
-        call("cmake", "--install", build, "--prefix", first)
-        first.rename(prefix)
-        call(
-            *("cmake", "-S", "tests/consume", "-B", program, "-G", "Ninja"),
-            *("-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_PREFIX_PATH={prefix}"),
-        )
-        call("cmake", "--build", program)
-        call(program / "consume_spikeglm")
-        call(program / "consume_spikeglm_static")
+    """Installs the library, moves it and builds programs against it; then against the package."""
+    with tempfile.TemporaryDirectory() as folder:
+        first, prefix, data = (Path(folder, name) for name in ("first", "moved", "data"))
+        data.mkdir()
+        call(sys.executable, "tests/consume/prepare.py", data)
+        with Stage("install, move and use the C++ library"):
+            call("cmake", "--install", build, "--prefix", first)
+            first.rename(prefix)
+            use(Path(folder, "program"), data, f"-DCMAKE_PREFIX_PATH={prefix}")
+            use_pkg_config(Path(folder, "plain"), next(prefix.glob("**/pkgconfig")))
+        with Stage("use the C++ library of the Python package"):
+            command = [sys.executable, "-m", "spikeglm", "--cmakedir"]
+            cmake_dir = Path(subprocess.check_output(command, cwd=folder, text=True).strip())
+            use(Path(folder, "of_package"), data, f"-Dspikeglm_DIR={cmake_dir}")
+            use_pkg_config(Path(folder, "plain_of_package"), cmake_dir.parents[1] / "pkgconfig")
+
+
+def use(program: Path, data: Path, where: str) -> None:
+    """Builds tests/consume with CMake and runs its programs."""
+    call(
+        *("cmake", "-S", "tests/consume", "-B", program, "-G", "Ninja"),
+        *("-DCMAKE_BUILD_TYPE=Release", where),
+    )
+    call("cmake", "--build", program)
+    files = [data / name for name in ("model.npz", "inputs.f64", "rates.f64")]
+    static = ["_static"] if (program / "consume_spikeglm_static").exists() else []
+    for suffix in ["", *static]:
+        call(program / f"consume_spikeglm{suffix}")
+        call(program / f"online_c_spikeglm{suffix}")
+        call(program / f"online_cpp_spikeglm{suffix}", *files)
+    call(program / "population")
+    call(program / "open_ephys")
+    call(program / "replay", *files, 10)
+
+
+def use_pkg_config(program: Path, folder: Path) -> None:
+    """Builds the C program with nothing but a compiler and pkg-config, where that is there."""
+    if shutil.which("pkg-config") is None:
+        print("pkg-config was not found: not tested.")
+        return
+    command = ["pkg-config", "--cflags", "--libs", "spikeglm"]
+    environment = {**ENVIRONMENT, "PKG_CONFIG_PATH": str(folder)}
+    flags = subprocess.check_output(command, env=environment, text=True).split()
+    libraries = f"-Wl,-rpath,{folder.parent}"
+    call(
+        *("cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "tests/consume/online.c"),
+        *("-o", program, *flags, libraries, "-lm"),
+    )
+    call(program)
 
 
 def main() -> None:

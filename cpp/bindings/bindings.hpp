@@ -26,6 +26,8 @@ void bind_backend(py::module_& m);
 void bind_basis(py::module_& m);
 void bind_categorical(py::module_& m);
 void bind_glm(py::module_& m);
+void bind_online(py::module_& m);
+void bind_online_decoding(py::module_& m);
 void bind_solver(py::module_& m);
 
 }  // namespace spikeglm::bindings

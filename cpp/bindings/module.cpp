@@ -6,5 +6,7 @@ PYBIND11_MODULE(_core, m) {
     spikeglm::bindings::bind_basis(m);
     spikeglm::bindings::bind_glm(m);
     spikeglm::bindings::bind_categorical(m);
+    spikeglm::bindings::bind_online(m);
+    spikeglm::bindings::bind_online_decoding(m);
     spikeglm::bindings::bind_solver(m);
 }

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
-#include <vector>
 
 #include "local_basis.hpp"
 #include "packet.hpp"
@@ -20,6 +20,13 @@ using math::packet_size;
 /// What fills up the last packet: inside the domain of every family.
 constexpr double inert = 0.5;
 
+/// The first place in scratch memory that is aligned for packets.
+Packet* packets_in(double* scratch) {
+    const auto address = reinterpret_cast<std::uintptr_t>(scratch);
+    const std::uintptr_t up = (alignof(Packet) - address % alignof(Packet)) % alignof(Packet);
+    return reinterpret_cast<Packet*>(reinterpret_cast<std::byte*>(scratch) + up);
+}
+
 /// Writes as many lanes of as many columns as a register holds, transposed in registers.
 template <class Register>
 void store_square(const Packet* columns, std::ptrdiff_t lane, double* out,
@@ -33,19 +40,16 @@ void store_square(const Packet* columns, std::ptrdiff_t lane, double* out,
 }
 
 /// Writes columns of packets to rows; `count` rows, at most packet_size.
-void store_rows(const std::vector<Packet>& columns, std::ptrdiff_t count, double* out,
+void store_rows(const Packet* columns, std::ptrdiff_t n, std::ptrdiff_t count, double* out,
                 std::ptrdiff_t out_stride) {
     using Traits = Eigen::internal::packet_traits<double>;
     using Register = Traits::type;
-    const auto n = static_cast<std::ptrdiff_t>(columns.size());
     std::ptrdiff_t first = 0;
     for (; count >= packet_size && first + Traits::size <= n; first += Traits::size)
         for (std::ptrdiff_t r = 0; r < packet_size; r += Traits::size)
-            store_square<Register>(columns.data() + first, r, out + r * out_stride + first,
-                                   out_stride);
+            store_square<Register>(columns + first, r, out + r * out_stride + first, out_stride);
     for (std::ptrdiff_t r = 0; r < std::min<std::ptrdiff_t>(count, packet_size); ++r)
-        for (std::ptrdiff_t j = first; j < n; ++j)
-            out[r * out_stride + j] = columns[static_cast<std::size_t>(j)].lanes[r];
+        for (std::ptrdiff_t j = first; j < n; ++j) out[r * out_stride + j] = columns[j].lanes[r];
 }
 
 /// The number of periods from the lower bound to x as a sum of two: `high` without its whole part
@@ -77,15 +81,15 @@ Turns turns_of(const Packet& x, const Period& period) {
 }  // namespace
 
 void evaluate_basis_kernel(const BasisView& basis, std::ptrdiff_t n, const double* u, double* out,
-                           std::ptrdiff_t out_stride) {
+                           std::ptrdiff_t out_stride, double* scratch) {
     with_type<BasisFamilies>(basis.family, [&]<class Family>() {
         if constexpr (LocalFamily<Family>) {
-            evaluate_all_of_runs(basis, Family::support(basis), n, u, out, out_stride);
+            evaluate_all_of_runs(basis, Family::support(basis), n, u, out, out_stride, scratch);
         } else if constexpr (requires(Packet x) { Family::evaluate(basis, x, &x); }) {
-            std::vector<Packet> values(static_cast<std::size_t>(basis.n_basis_funcs));
+            Packet* values = packets_in(scratch);
             for (std::ptrdiff_t i = 0; i < n; i += packet_size) {
-                Family::evaluate(basis, math::load(u + i, n - i, inert), values.data());
-                store_rows(values, n - i, out + i * out_stride, out_stride);
+                Family::evaluate(basis, math::load(u + i, n - i, inert), values);
+                store_rows(values, basis.n_basis_funcs, n - i, out + i * out_stride, out_stride);
             }
         } else {
             for (std::ptrdiff_t r = 0; r < n; ++r)
@@ -99,30 +103,29 @@ void evaluate_basis_kernel(const BasisView& basis, std::ptrdiff_t n, const doubl
 }
 
 void fourier_kernel(const WavesView& waves, const Period* periods, std::ptrdiff_t n,
-                    const double* x, double* out, std::ptrdiff_t out_stride) {
-    std::vector<Turns> turns(static_cast<std::size_t>(waves.n_inputs));
-    std::vector<Packet> columns;
+                    const double* x, double* out, std::ptrdiff_t out_stride, double* scratch) {
+    auto* turns = reinterpret_cast<Turns*>(packets_in(scratch));
+    auto* columns = reinterpret_cast<Packet*>(turns + waves.n_inputs);
     for (std::ptrdiff_t i = 0; i < n; i += packet_size) {
         for (std::ptrdiff_t d = 0; d < waves.n_inputs; ++d)
-            turns[static_cast<std::size_t>(d)] =
-                turns_of(math::load(x + d * n + i, n - i, inert), periods[d]);
-        columns.resize(static_cast<std::size_t>(waves.n_waves));
+            turns[d] = turns_of(math::load(x + d * n + i, n - i, inert), periods[d]);
+        std::ptrdiff_t n_columns = waves.n_waves;
         for (std::ptrdiff_t k = 0; k < waves.n_waves; ++k) {
             Packet high(0.0);
             Packet low(0.0);
             bool varies = false;
             for (std::ptrdiff_t d = 0; d < waves.n_inputs; ++d) {
                 const double frequency = waves.frequencies[d * waves.n_waves + k];
-                const Turns& u = turns[static_cast<std::size_t>(d)];
+                const Turns& u = turns[d];
                 high = high + Packet(frequency) * u.high;
                 low = low + Packet(frequency) * u.low;
                 varies = varies || frequency != 0.0;
             }
             const auto wave = cos_sin(high - nearest(high) + low);
-            columns[static_cast<std::size_t>(k)] = wave.cos;
-            if (varies) columns.push_back(wave.sin);
+            columns[k] = wave.cos;
+            if (varies) columns[n_columns++] = wave.sin;
         }
-        store_rows(columns, n - i, out + i * out_stride, out_stride);
+        store_rows(columns, n_columns, n - i, out + i * out_stride, out_stride);
     }
 }
 

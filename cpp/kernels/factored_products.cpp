@@ -48,7 +48,7 @@ struct CellSums {
 template <int K, class V>
 void add_tile(std::ptrdiff_t rows, const double* left, std::ptrdiff_t left_stride,
               const double* right, std::ptrdiff_t right_stride, double* out) {
-    using Register = V::Register;
+    using Register = typename V::Register;
     Register sums[K][V::count];
     unrolled<K>([&](auto k) {
         unrolled<V::count>([&](auto v) {

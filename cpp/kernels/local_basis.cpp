@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/basis/all.hpp"
@@ -49,22 +48,21 @@ void evaluate_runs_kernel(const BasisView& basis, std::ptrdiff_t n, const double
 }
 
 void evaluate_all_of_runs(const BasisView& basis, const LocalSupport& support, std::ptrdiff_t n,
-                          const double* u, double* out, std::ptrdiff_t out_stride) {
+                          const double* u, double* out, std::ptrdiff_t out_stride,
+                          double* scratch) {
     const std::ptrdiff_t length = support.run_length;
     const std::ptrdiff_t stored = support.n_runs * length;
-    std::vector<double> values(static_cast<std::size_t>(chunk * stored));
-    std::vector<std::int32_t> starts(static_cast<std::size_t>(chunk * support.n_runs));
+    double* values = scratch;
+    auto* starts = reinterpret_cast<std::int32_t*>(values + chunk * stored);
     for (; n > 0; n -= chunk, u += chunk) {
         const std::ptrdiff_t count = std::min(chunk, n);
-        evaluate_runs_kernel(basis, count, u, values.data(), stored, starts.data(), support.n_runs,
-                             0);
+        evaluate_runs_kernel(basis, count, u, values, stored, starts, support.n_runs, 0);
         for (std::ptrdiff_t r = 0; r < count; ++r, out += out_stride) {
-            const double* row = values.data() + r * stored;
+            const double* row = values + r * stored;
             // NaN in one run stands for a u at which no function is defined.
             std::fill_n(out, basis.n_basis_funcs, std::isnan(row[0]) ? nan_value : 0.0);
             for (std::ptrdiff_t i = 0; i < support.n_runs; ++i)
-                std::copy_n(row + i * length, length,
-                            out + starts[static_cast<std::size_t>(r * support.n_runs + i)]);
+                std::copy_n(row + i * length, length, out + starts[r * support.n_runs + i]);
         }
     }
 }

@@ -5,6 +5,7 @@
 #include "factored_products.hpp"
 #include "local_basis.hpp"
 #include "many_products.hpp"
+#include "online_kernels.hpp"
 #include "pointwise.hpp"
 
 #if defined(_WIN32)
@@ -39,6 +40,12 @@ extern "C" SPIKEGLM_KERNEL_EXPORT const spikeglm::KernelTable* spikeglm_kernels(
         convolve_dense_kernel,
         fft_forward_kernel,
         fft_filter_kernel,
+        project_kernel<double>,
+        project_kernel<float>,
+        add_events_kernel<double>,
+        add_events_kernel<float>,
+        couple_kernel<double>,
+        couple_kernel<float>,
     };
     return &table;
 }

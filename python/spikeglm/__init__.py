@@ -5,7 +5,8 @@ The modules that most work starts from:
 - `spikeglm.basis`: composable bases that turn time series into features;
 - `spikeglm.glm`: models that are fitted to spike counts or continuous activity;
 - `spikeglm.goodness_of_fit`: whether a fitted model describes the data;
-- `spikeglm.plotting`: pictures of all of these.
+- `spikeglm.plotting`: pictures of all of these;
+- `spikeglm.online`: fitted models bin by bin, as C++ programs in a rig run them.
 """
 
 from . import (
@@ -20,13 +21,14 @@ from . import (
     inference,
     links,
     observation_models,
+    online,
     plotting,
     proximal_operator,
     regularizer,
     simulation,
     utils,
 )
-from ._config import show_config
+from ._config import get_cmake_dir, get_include, show_config
 from ._model_files import inspect_npz, load_model
 from ._version import __version__
 
@@ -37,6 +39,8 @@ __all__ = [
     "datasets",
     "design",
     "exceptions",
+    "get_cmake_dir",
+    "get_include",
     "glm",
     "goodness_of_fit",
     "identifiability_constraints",
@@ -45,6 +49,7 @@ __all__ = [
     "links",
     "load_model",
     "observation_models",
+    "online",
     "plotting",
     "proximal_operator",
     "regularizer",

@@ -1,4 +1,4 @@
-"""Command line: ``python -m spikeglm demo`` and ``python -m spikeglm info``."""
+"""Command line: ``python -m spikeglm demo``, ``info``, ``--cmakedir`` and ``--includedir``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m spikeglm", description="GLMs for neural activity."
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser.add_argument(
+        "--cmakedir", action="store_true", help="print the folder of the CMake package"
+    )
+    parser.add_argument("--includedir", action="store_true", help="print the folder of the headers")
+    commands = parser.add_subparsers(dest="command")
     demo = commands.add_parser("demo", help="fit a place cell, print tables, draw a picture")
     demo.add_argument(
         "--output",
@@ -37,6 +41,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("info", help="print version, instruction set and threads")
     arguments = parser.parse_args(argv)
 
+    if arguments.cmakedir or arguments.includedir:
+        from . import get_cmake_dir, get_include
+
+        for wanted, folder in (
+            (arguments.cmakedir, get_cmake_dir),
+            (arguments.includedir, get_include),
+        ):
+            if wanted:
+                print(folder())
+        return 0
+    if arguments.command is None:
+        parser.error("a command is needed: demo or info, or one of --cmakedir and --includedir")
     if arguments.command == "info":
         from . import show_config
 

@@ -285,3 +285,79 @@ def row_terms(
     model: str, link: str, y: _Vector, eta: _Vector, parameter: float
 ) -> tuple[_Vector, _Vector, _Vector, _Vector]: ...
 def inverse_link(link: str, eta: _Vector) -> _Vector: ...
+
+class OnlineModel:
+    def __init__(
+        self,
+        nodes: list[dict[str, Any]],
+        coef: NDArray[np.float64],
+        intercept: _Vector,
+        links: list[str],
+        n_inputs: int,
+        single_precision: bool,
+    ) -> None: ...
+    @staticmethod
+    def load_memory(file: bytes, single_precision: bool) -> OnlineModel: ...
+    @property
+    def n_inputs(self) -> int: ...
+    @property
+    def n_outputs(self) -> int: ...
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def n_initial(self) -> int: ...
+    @property
+    def is_predictive(self) -> bool: ...
+    def reset(self) -> None: ...
+    def push_many(
+        self, inputs: NDArray[np.float64], offsets: _Vector | None = ...
+    ) -> NDArray[np.float64]: ...
+    def next(self, inputs: _Vector | None = ..., offset: float = ...) -> _Vector: ...
+    def features(self) -> _Vector: ...
+    def linear_predictors(self) -> _Vector: ...
+
+class OnlineFilter:
+    def __init__(
+        self,
+        model: str,
+        link: str,
+        dispersion: _Vector,
+        loadings: NDArray[np.float64],
+        transition: NDArray[np.float64],
+        noise: NDArray[np.float64],
+        initial_mean: _Vector,
+        initial_covariance: NDArray[np.float64],
+    ) -> None: ...
+    def reset(self) -> None: ...
+    def push(self, eta: _Vector, y: _Vector, /) -> tuple[_Vector, NDArray[np.float64]]: ...
+
+class OnlineGrid:
+    def __init__(
+        self,
+        model: str,
+        link: str,
+        dispersion: _Vector,
+        n_rows: int,
+        n_columns: int,
+        tuning: NDArray[np.float64],
+        row_transition: NDArray[np.float64] | None,
+        column_transition: NDArray[np.float64] | None,
+        prior: _Vector | None,
+    ) -> None: ...
+    def reset(self) -> None: ...
+    def push(self, eta: _Vector, y: _Vector, /) -> _Vector: ...
+
+class OnlineLearner:
+    def __init__(
+        self,
+        model: str,
+        link: str,
+        dispersion: _Vector,
+        coef: NDArray[np.float64],
+        intercept: _Vector,
+        initial_covariance: NDArray[np.float64],
+        noise: float,
+        forgetting: float,
+    ) -> None: ...
+    def push(self, features: _Vector, offset: float, y: _Vector, /) -> _Vector: ...
+    def weights(self) -> tuple[NDArray[np.float64], _Vector]: ...

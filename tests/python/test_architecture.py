@@ -43,3 +43,18 @@ def test_header_includes(header):
         used = {Path(name).parts[0] for name in own} - {folder}
         assert used <= ALLOWED[folder]
     assert header.read_text().startswith("#pragma once\n")
+
+
+SOURCES = sorted((INCLUDE.parents[1] / "src").rglob("*.[ch]pp"))
+# What runs bin by bin lies behind a C interface: it has sources only, and nothing includes it.
+ONLINE = {"basis", "glm", "backend", "online.h", "online_decoding.h"}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: "/".join(path.parts[-2:]))
+def test_online_is_on_top(source):
+    own = [name.removeprefix("spikeglm/") for name in _includes(source) if "spikeglm/" in name]
+    used = {Path(name).parts[0] for name in own}
+    if source.parent.name == "online":
+        assert used <= ONLINE
+    else:
+        assert not [name for name in _includes(source) if "online" in name]

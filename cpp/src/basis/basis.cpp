@@ -53,8 +53,9 @@ std::optional<LocalSupport> Basis::local_support() const {
 void Basis::evaluate(std::span<const double> x, const Bounds& bounds, double* out) const {
     std::vector<double> u(x.begin(), x.end());
     if (!takes_raw_values_) to_unit(bounds, u);
+    std::vector<double> scratch(static_cast<std::size_t>(basis_scratch(n_basis_funcs_)));
     kernels().evaluate_basis(view(), static_cast<std::ptrdiff_t>(u.size()), u.data(), out,
-                             n_basis_funcs_);
+                             n_basis_funcs_, scratch.data());
     if (is_density_) per_unit(bounds, {out, u.size() * static_cast<std::size_t>(n_basis_funcs_)});
 }
 

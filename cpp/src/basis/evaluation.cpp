@@ -27,9 +27,11 @@ public:
 
     void fill(std::ptrdiff_t first, std::ptrdiff_t count, double* out, std::ptrdiff_t stride,
               Workspace& workspace) const override {
+        Workspace::Frame frame(workspace);
+        double* scratch = frame.take(basis_scratch(bases_.front().n_basis_funcs()));
         evaluate(first, count, out, stride, bases_.front().n_basis_funcs(), workspace,
                  [&](const Basis& basis, std::ptrdiff_t, const double* u, double* values) {
-                     kernels().evaluate_basis(basis.view(), count, u, values, stride);
+                     kernels().evaluate_basis(basis.view(), count, u, values, stride, scratch);
                  });
     }
 

@@ -55,11 +55,13 @@ public:
         Workspace::Frame frame(workspace);
         const auto n_inputs = static_cast<std::ptrdiff_t>(inputs_.size());
         double* x = frame.take(n_inputs * count);
+        const WavesView waves{n_inputs, n_waves_, frequencies_.data()};
+        double* scratch = frame.take(fourier_scratch(waves));
         for (std::ptrdiff_t c = 0; c < channels(); ++c) {
             for (std::ptrdiff_t d = 0; d < n_inputs; ++d)
                 inputs_[static_cast<std::size_t>(d)].column(c).load(first, count, x + d * count);
-            kernels().fourier({n_inputs, n_waves_, frequencies_.data()},
-                              periods_.data() + c * n_inputs, count, x, out + c * n_basis_, stride);
+            kernels().fourier(waves, periods_.data() + c * n_inputs, count, x, out + c * n_basis_,
+                              stride, scratch);
         }
     }
 

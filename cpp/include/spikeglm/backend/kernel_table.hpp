@@ -50,6 +50,14 @@ struct Period {
     double tail = 0.0;
 };
 
+/// A sample that is not zero among those of a window: its row in a ring, its channel, its value.
+template <class T>
+struct HistoryEvent {
+    std::int32_t row;
+    std::int32_t channel;
+    T value;
+};
+
 /// Rows that convolve_dense computes at a time.
 inline constexpr std::ptrdiff_t dense_tile_rows = 32;
 
@@ -59,7 +67,19 @@ inline constexpr int fft_lanes = 4;
 /// Problems that lie side by side are filled up to a multiple of this.
 inline constexpr int problem_lanes = 8;
 
-inline constexpr unsigned kernel_abi = 5;
+/// Doubles that evaluate_basis needs as scratch, and those that fourier needs. Kernels allocate
+/// nothing where a caller in real time depends on it.
+constexpr std::ptrdiff_t basis_scratch(std::ptrdiff_t n_basis_funcs) {
+    return 96 * n_basis_funcs + 64;
+}
+constexpr std::ptrdiff_t fourier_scratch(const WavesView& waves) {
+    return 16 * (waves.n_inputs + waves.n_waves) + 8;
+}
+
+/// Bytes to which the rows of weights and the outputs of `couple` are padded.
+inline constexpr std::size_t couple_alignment = 64;
+
+inline constexpr unsigned kernel_abi = 6;
 
 struct KernelTable {
     unsigned abi;
@@ -123,9 +143,9 @@ struct KernelTable {
     void (*inverse_link)(int link, std::ptrdiff_t n, const double* eta, double* mu);
 
     /// Writes the basis at u[r] to out[r * out_stride + 0 .. n_basis_funcs); u is in units of the
-    /// bounds: 0 at the lower, 1 at the upper. NaN gives a row of NaN.
+    /// bounds: 0 at the lower, 1 at the upper. NaN gives a row of NaN. `scratch`: basis_scratch.
     void (*evaluate_basis)(const BasisView& basis, std::ptrdiff_t n, const double* u, double* out,
-                           std::ptrdiff_t out_stride);
+                           std::ptrdiff_t out_stride, double* scratch);
 
     /// For families with local support: writes the values of its runs at u[r] to
     /// values[r * stride + 0 ...] and where they begin, counted from -first_col, to
@@ -143,9 +163,9 @@ struct KernelTable {
 
     /// Writes cos(2 pi sum_d f_dk u_d) of every wave k, then the sines of those with a frequency
     /// above zero, to out[r * out_stride + 0 ..). Input d is x[d * n .. d * n + n), in units of
-    /// periods[d].
+    /// periods[d]. `scratch`: fourier_scratch.
     void (*fourier)(const WavesView& waves, const Period* periods, std::ptrdiff_t n,
-                    const double* x, double* out, std::ptrdiff_t out_stride);
+                    const double* x, double* out, std::ptrdiff_t out_stride, double* scratch);
 
     /// Valid convolution: out[r * n_cols + c] += sum_k kernel[k * n_cols + c] x[r + window - 1 - k]
     /// over the `window` rows k of the kernel bank, for r < n_out; x holds n_out + window - 1
@@ -169,6 +189,29 @@ struct KernelTable {
     /// fft_forward; the spectrum has one complex number per point, for all lanes.
     void (*fft_filter)(std::ptrdiff_t size, const double* twiddles, const double* spectrum,
                        const double* data, double* out);
+
+    /// One row of a convolution of many channels: out[c * n_basis + b] =
+    /// sum_j filters[j * n_basis + b] x[j * n_channels + c] over the `window` rows j of x.
+    void (*project)(const double* filters, std::ptrdiff_t window, std::ptrdiff_t n_basis,
+                    const double* x, std::ptrdiff_t n_channels, double* out);
+    void (*project_single)(const float* filters, std::ptrdiff_t window, std::ptrdiff_t n_basis,
+                           const float* x, std::ptrdiff_t n_channels, float* out);
+
+    /// The same from the samples that are not zero: adds filter (row - oldest_row, modulo window)
+    /// times value to the n_basis sums of each event's channel.
+    void (*add_events)(const double* filters, std::ptrdiff_t window, std::ptrdiff_t n_basis,
+                       std::ptrdiff_t oldest_row, const HistoryEvent<double>* events,
+                       std::ptrdiff_t n_events, double* out);
+    void (*add_events_single)(const float* filters, std::ptrdiff_t window, std::ptrdiff_t n_basis,
+                              std::ptrdiff_t oldest_row, const HistoryEvent<float>* events,
+                              std::ptrdiff_t n_events, float* out);
+
+    /// out[o] += sum_i values[i] weights[rows[i] * n_outputs + o]. `weights` and `out` are aligned
+    /// to couple_alignment, of which a row of n_outputs is a multiple.
+    void (*couple)(const double* weights, std::ptrdiff_t n_outputs, const std::int32_t* rows,
+                   const double* values, std::ptrdiff_t n_rows, double* out);
+    void (*couple_single)(const float* weights, std::ptrdiff_t n_outputs, const std::int32_t* rows,
+                          const float* values, std::ptrdiff_t n_rows, float* out);
 };
 
 }  // namespace spikeglm
