@@ -27,7 +27,7 @@ constexpr double coarse_decrement = 0.2;
 /// A model curvature that has lost all but this share where Newton's method ended on the model rows
 /// is no guide for the others.
 constexpr double least_guide = 1e-2;
-/// What is left of the curvature where no direction can be separated; see fit.cpp.
+/// What is left of the curvature where no direction can be separated; see exact_fit.cpp.
 constexpr double surely_not_separated = 1e-3;
 /// What must remain of a unit diagonal for coordinates of the model rows to be independent.
 constexpr double well_determined = 1e-7;
