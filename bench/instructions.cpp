@@ -7,11 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "../tests/cpp/online_models.hpp"
 #include "spikeglm/backend/kernels.hpp"
 #include "spikeglm/backend/type_list.hpp"
 #include "spikeglm/basis/all.hpp"
 #include "spikeglm/glm/inverse_link.hpp"
 #include "spikeglm/glm/observation/all.hpp"
+#include "spikeglm/online.hpp"
 
 using namespace spikeglm;
 using Index = std::ptrdiff_t;
@@ -33,6 +35,27 @@ Vector random_vector(Index size, double low = -1.0, double high = 1.0) {
     for (double& value : values) value = uniform(generator);
     return values;
 }
+
+/// A coupled model of 128 inputs and outputs, 8 filters of window 100, after a window of bins.
+class Pushes {
+public:
+    explicit Pushes(double density)
+        : coupled_(n, n, 8, 100),
+          model_(coupled_.description(), online::Precision::float64),
+          bins_(coupled_.recording(n_bins, density)),
+          rates_(n) {
+        for (std::size_t t = 0; t + 1 < n_bins; ++t)
+            model_.push(bins_.data() + t * n, rates_.data());
+    }
+    void operator()() { model_.push(bins_.data() + (n_bins - 1) * n, rates_.data()); }
+
+private:
+    static constexpr std::size_t n = 128;
+    static constexpr std::size_t n_bins = 150;
+    CoupledModel coupled_;
+    online::Model model_;
+    std::vector<double> bins_, rates_;
+};
 
 }  // namespace
 
@@ -60,7 +83,12 @@ int main(int argc, char** argv) {
     Vector features(static_cast<std::size_t>(rows * 10));
     Vector basis(static_cast<std::size_t>(basis_scratch(10)));
 
+    Pushes dense(1.0);
+    Pushes sparse(0.02);
+
     const std::map<std::string, std::function<void()>> known = {
+        {"push_all_spiking", [&] { dense(); }},
+        {"push_2_percent_spiking", [&] { sparse(); }},
         {"matvec", [&] { kernels().matvec(block, coef.data(), eta.data()); }},
         {"transpose_matvec", [&] { kernels().transpose_matvec(block, d.data(), out.data()); }},
         {"matvec_many",
