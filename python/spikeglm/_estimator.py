@@ -179,15 +179,10 @@ class BaseGLM(Inferable, Pictures, RegressorMixin, FitSettings):
             bool(_facts.observation_models()[name]["estimates_dispersion"]),
             mask,
         ).choose()
-        chosen = np.stack(
-            [
-                search.strengths / search.scale
-                if search.strengths.size
-                else np.zeros(len(penalties))
-                for search in searches
-            ],
-            axis=1,
-        )
+        chosen = np.zeros((len(penalties), len(columns)))
+        for i, search in enumerate(searches):
+            if search.strengths.size:
+                chosen[search.members, i] = search.strengths / search.scale
         task.terms = regularizer.terms(chosen, features.shape[1], len(columns))
         return chosen, [(search.coef, search.intercept) for search in searches]
 

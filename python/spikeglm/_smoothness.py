@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import linalg, optimize, special
 
 from . import _core
@@ -82,7 +83,10 @@ class Search:
 
     coef: FloatArray
     intercept: float
-    strengths: FloatArray  # of the total; empty until the data are seen
+    strengths: FloatArray  # of the total, of its own penalties; empty until the data are seen
+    penalties: Penalties
+    members: list[int]  # of the penalties of all
+    blocks: list[Block]
     dispersion: float = 1.0
     done: bool = False
     objective: float = np.inf  # penalised, at the last accepted point
@@ -116,8 +120,8 @@ class Chooser:
         self.penalties, self.method = penalties, method
         self.estimates = estimates_dispersion
         self.mask = mask
-        self.blocks = blocks_of(penalties)
-        self.rank = sum(block.rank for block in self.blocks)
+        self.seen: NDArray[np.bool_] | None = None  # rows without NaN in X
+        blocks_of(penalties)  # refuses those that overlap
         keys = ("model", "link", "intercept", "n_threads")
         self.arguments = {key: task.arguments[key] for key in keys} | task.rows
 
@@ -132,9 +136,12 @@ class Chooser:
             shared_groups=None,
         )
         n_features = self.features.shape[1]
-        searches = [Search(np.zeros(n_features), null.intercept, np.zeros(0)) for null in nulls]
+        searches = [
+            Search(np.zeros(n_features), null.intercept, np.zeros(0), *self._own_penalties(i))
+            for i, null in enumerate(nulls)
+        ]
         for search, null in zip(searches, nulls, strict=True):
-            search.done = null.status == "silent"
+            search.done = null.status == "silent" or not search.members
         for _ in range(MAX_ITERATIONS):
             active = [i for i, search in enumerate(searches) if not search.done]
             if not active:
@@ -158,6 +165,19 @@ class Chooser:
             )
         return searches
 
+    def _own_penalties(self, i: int) -> tuple[Penalties, list[int], list[Block]]:
+        """Return the penalties of the features that a neuron has."""
+        own, members = [], []
+        for j, (first, matrix) in enumerate(self.penalties):
+            has = np.ones(len(matrix))
+            if self.mask is not None:
+                has = self.mask[first : first + len(matrix), i] != 0
+            held = matrix * has[:, None] * has
+            if np.any(held):
+                own.append((first, held))
+                members.append(j)
+        return own, members, blocks_of(own)
+
     def _problem(self, i: int, at: Search | None = None, excluded: bool = False) -> _core.Problem:
         given = None if self.mask is None else np.ascontiguousarray(self.mask[:, i] == 0)
         if excluded:
@@ -175,7 +195,7 @@ class Chooser:
         spread, location = found["spread"], found["location"]
         gamma = np.append(search.coef * spread, search.intercept + location @ search.coef)
         parts = []
-        for first, matrix in self.penalties:
+        for first, matrix in search.penalties:
             own = slice(first, first + len(matrix))
             whole = np.zeros((len(gamma), len(gamma)))
             whole[own, own] = matrix / spread[own, None] / spread[own]
@@ -203,11 +223,12 @@ class Chooser:
             Q.T @ H @ Q,
             Q.T @ (H @ gamma - found["gradient"] - ridge @ gamma),
             [Q.T @ S @ Q for S in parts],
-            self.blocks,
+            search.blocks,
             Q.T @ found["skew"] if len(found["skew"]) else None,
         )
         if self.estimates:
-            search.dispersion = self._dispersion(value, Q.shape[1], found, i)
+            rank = sum(block.rank for block in search.blocks)
+            search.dispersion = self._dispersion(value, Q.shape[1] - rank, found, i)
         rho = np.log(search.strengths)
         if self.method == "REML":
             chosen, slope = model.best(rho, search.dispersion, search.bounds)
@@ -239,10 +260,9 @@ class Chooser:
         unseen = values <= 1e-9 * max(np.max(np.diag(total)), 1e-300)
         return np.asarray(null @ vectors[:, unseen])
 
-    def _dispersion(self, value: float, n_seen: int, found: dict[str, Any], i: int) -> float:
+    def _dispersion(self, value: float, n_unpenalised: int, found: dict[str, Any], i: int) -> float:
         """Return the dispersion at which the restricted likelihood is largest."""
         n = found["sum_of_weights"]
-        n_unpenalised = n_seen - self.rank
         if self.arguments["model"] == "Gaussian":
             return float(2.0 * value / (n - n_unpenalised))
         mean_log = self._mean_log(i)
@@ -255,9 +275,15 @@ class Chooser:
         return float(np.exp(optimize.minimize_scalar(loss, bounds=(-25.0, 10.0)).x))
 
     def _mean_log(self, i: int) -> float:
-        """Return the weighted mean of log y."""
+        """Return the weighted mean of log y over the rows in use."""
         y = self.columns[i]
-        used = ~np.isnan(y)
+        if self.seen is None:
+            nothing = np.zeros(self.features.shape[1])
+            threads = self.arguments["n_threads"]
+            self.seen = ~np.isnan(
+                _core.predict(self.features.matrix, nothing, 0.0, None, "identity", threads)
+            )
+        used = self.seen & ~np.isnan(y)
         weight = self.task.rows["weight"]
         if weight is not None:
             used &= weight > 0.0

@@ -351,6 +351,51 @@ def test_bad_penalties_are_refused():
         difference_penalty(2, 2)
 
 
+@pytest.mark.parametrize("family", ["Poisson", "Gamma"])
+def test_masks_weights_offsets_and_gaps(family):
+    rng = np.random.default_rng(8)
+    n = 900
+    x, z = rng.random(n), rng.random(n)
+    basis = nmo.basis.BSplineBasis(8, bounds=(0, 1)) + nmo.basis.BSplineBasis(7, bounds=(0, 1))
+    X = basis.compute_features(x, z)
+    offset = rng.normal(size=n) * 0.2
+    mean = np.exp(curve(x) + offset)
+    y = rng.poisson(mean).astype(float) if family == "Poisson" else rng.gamma(2.0, mean / 2.0)
+    penalties = roughness(basis)
+    settings = {"observation_model": family, "inverse_link_function": "exp"}
+    rows = {"offset": offset}
+
+    # A feature that a neuron does not have is as none at all.
+    mask = np.ones((15, 2))
+    mask[8:, 1] = 0
+    both = nmo.glm.PopulationGLM(**settings, regularizer=Smooth(penalties), feature_mask=mask)
+    both.fit(X, np.stack([y, y], axis=1), **rows)
+    first = nmo.glm.GLM(**settings, regularizer=Smooth(penalties[:1])).fit(X[:, :8], y, **rows)
+    assert_allclose(both.regularizer_strength_[0, 1], first.regularizer_strength_[0], rtol=1e-5)
+    assert both.regularizer_strength_[1, 1] == 0.0
+    assert_allclose(both.coef_[:8, 1], first.coef_, atol=1e-6)
+
+    # Weights are repetitions, zero leaves a row out, as NaN in X or y do.
+    weight = rng.integers(0, 3, size=n).astype(float)
+    weighted = nmo.glm.GLM(**settings, regularizer=Smooth(penalties))
+    weighted.fit(X, y, sample_weight=weight, **rows)
+    again = np.repeat(np.arange(n), weight.astype(int))
+    repeated = nmo.glm.GLM(**settings, regularizer=Smooth(penalties))
+    repeated.fit(X[again], y[again], offset=offset[again])
+    # The second curve is flat; where on the plateau its strength ends says nothing.
+    assert_allclose(weighted.regularizer_strength_[0], repeated.regularizer_strength_[0], rtol=1e-4)
+    assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-3)
+    holed, gaps = X.copy(), y.copy()
+    holed[weight == 0.0, 0] = np.nan
+    gaps[:50] = np.nan
+    left = (weight > 0.0) & (np.arange(n) >= 50)
+    with_gaps = nmo.glm.GLM(**settings, regularizer=Smooth(penalties)).fit(holed, gaps, **rows)
+    without = nmo.glm.GLM(**settings, regularizer=Smooth(penalties))
+    without.fit(X[left], y[left], offset=offset[left])
+    assert_allclose(with_gaps.regularizer_strength_[0], without.regularizer_strength_[0], rtol=1e-4)
+    assert_allclose(with_gaps.predict(X), without.predict(X), rtol=1e-3)
+
+
 def test_who_has_no_smoothness_says_so():
     x, basis, X, rng = example(n=200)
     y = rng.poisson(1.0, size=len(x)).astype(float)
