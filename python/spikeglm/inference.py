@@ -100,6 +100,8 @@ class Inference:
     log_likelihood, deviance, null_deviance, aic, bic : float, or ndarray (n_neurons,)
         In nats. For Gaussian and Gamma models the log-likelihood is that at the dispersion
         deviance / n, as R states it, and the dispersion counts as a parameter in `aic` and `bic`.
+        With `sample_weight`, n is the sum of the weights, which count rows; R takes weights as
+        precisions, and n as the number of rows.
 
     Notes
     -----
