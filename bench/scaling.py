@@ -6,6 +6,7 @@ Draws docs/scaling.svg. Contenders, accuracy and rounds are those of run.py.
 import argparse
 import json
 import statistics
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, add_help=False)
     parser.add_argument("--json", type=Path)
     own, rest = parser.parse_known_args()
-    import sys
-
     sys.argv[1:] = [*rest, "--peers", ",".join(PEERS), "--modes", "matched"]
     options = arguments()
     times: dict[str, dict[str, list[tuple[int, float]]]] = {}

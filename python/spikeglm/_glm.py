@@ -95,6 +95,8 @@ class GLM(BaseGLM):
         penalised negative log-likelihood, columns centred.
     n_dropped_ : int
         Rows left out because of a NaN in X or y.
+    regularizer_strength_ : ndarray (n_penalties,), float64
+        Strengths that a `Smooth` penalty has let the data choose; only then.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of str

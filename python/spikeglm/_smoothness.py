@@ -156,11 +156,12 @@ class Chooser:
             )
             for i, information in zip(active, found, strict=True):
                 self._improve(searches[i], information, i)
-        left = [i for i, search in enumerate(searches) if not search.done]
+        # Who is done in the middle of halvings has given up.
+        left = [search for search in searches if not search.done or search.halvings]
         if left:
             warn(
-                f"the smoothing strengths of {len(left)} of {len(searches)} neurons still moved "
-                f"after {MAX_ITERATIONS} iterations; their fits are those of the last ones.",
+                f"the smoothing strengths of {len(left)} of {len(searches)} neurons did not settle "
+                f"within {MAX_ITERATIONS} iterations; their fits are those of the last ones.",
                 ConvergenceWarning,
             )
         return searches
