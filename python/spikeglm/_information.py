@@ -151,6 +151,8 @@ def _covariance(
     model: Any,
 ) -> tuple[Covariance, FloatArray]:
     """Return the covariance in the user's units, and the effective degrees of freedom."""
+    if not np.isfinite(found["value"]):
+        raise ValueError("the coefficients give some rows a mean outside the domain of the model.")
     n = len(given)
     penalty = found["penalty"]
     candidates = np.zeros(n, dtype=bool)

@@ -96,6 +96,14 @@ class Search:
     halvings: int = 0
     bounds: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
 
+    def retreat(self) -> None:
+        """Go half way back: the model was no good that far, or a mean left its domain."""
+        assert self.before is not None  # the search begins inside
+        self.coef = 0.5 * (self.coef + self.before[0])
+        self.intercept = 0.5 * (self.intercept + self.before[1])
+        self.halvings += 1
+        self.done = self.halvings > 40
+
 
 class Chooser:
     """Alternates Newton steps of the coefficients with the best strengths for their model.
@@ -193,6 +201,9 @@ class Chooser:
         )
 
     def _improve(self, search: Search, found: dict[str, Any], i: int) -> None:
+        if not np.isfinite(found["value"]):
+            search.retreat()
+            return
         spread, location = found["spread"], found["location"]
         gamma = np.append(search.coef * spread, search.intercept + location @ search.coef)
         parts = []
@@ -211,11 +222,7 @@ class Chooser:
         ridge = found["penalty"]
         value = found["value"] + 0.5 * gamma @ (total + ridge) @ gamma
         if search.before is not None and not value <= search.objective + 1e-9 * abs(value):
-            # Half way back; the model was no good that far.
-            search.coef = 0.5 * (search.coef + search.before[0])
-            search.intercept = 0.5 * (search.intercept + search.before[1])
-            search.halvings += 1
-            search.done = search.halvings > 40
+            search.retreat()
             return
         search.halvings = 0
         null_space = self._invisible(found, total)

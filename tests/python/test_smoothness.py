@@ -111,6 +111,18 @@ def test_reml_finds_the_maximum_of_the_restricted_likelihood(family):
     assert model.converged_
 
 
+def test_means_stay_in_the_domain_of_the_link():
+    rng = np.random.default_rng(0)
+    basis = nmo.basis.BSplineBasis(10, bounds=(0, 1))
+    for _ in range(20):
+        x = rng.random(500)
+        X = basis.compute_features(x)
+        y = rng.gamma(2.0, np.exp(rng.normal() * curve(x)) / 2.0)
+        model = nmo.glm.GLM("Gamma", regularizer=Smooth(roughness(basis))).fit(X, y)
+        assert model.converged_
+        assert np.all(model.predict(X) > 0.0)
+
+
 def test_two_terms_and_a_population():
     rng = np.random.default_rng(5)
     n = 1500

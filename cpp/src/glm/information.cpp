@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -283,10 +284,11 @@ Information at_point(const Design& design, const FitProblem& given, const FitOpt
     const std::vector<double> gamma = problem.given_start();
     Evaluation evaluation;
     problem.likelihood().evaluate(gamma, wanted.kind, evaluation);
-    if (!all_finite(evaluation))
-        throw std::invalid_argument(
-            "the coefficients give some rows a mean outside the domain of the model.");
     result.value = evaluation.value;
+    if (!all_finite(evaluation)) {
+        result.value = std::numeric_limits<double>::infinity();
+        return result;
+    }
     result.gradient = std::move(evaluation.gradient);
     result.curvature = std::move(evaluation.curvature);
     result.penalty = problem.quadratic_penalty();

@@ -34,7 +34,9 @@ struct InformationOptions {
 
 struct Information {
     std::vector<double> location, spread;
-    double value = 0.0;             ///< of the loss
+    /// Of the loss; infinite where a mean is outside the model's domain, and then there is no
+    /// derivative.
+    double value = 0.0;
     std::vector<double> gradient;   ///< of the loss
     std::vector<double> curvature;  ///< of the loss
     std::vector<double> penalty;    ///< quadratic part of the penalty
