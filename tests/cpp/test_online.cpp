@@ -217,11 +217,12 @@ TEST("models on several threads at once") {
     CoupledModel coupled(16, 16, 4, 20);
     const auto x = coupled.recording(200, 0.1);
     const auto expected = by_formula(coupled, x, 200, 1);
+    const auto description = coupled.description();
     std::atomic<int> n_wrong{0};
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; ++i)
         threads.emplace_back([&] {
-            Model model(coupled.description());
+            Model model(description);
             std::vector<double> rates(16);
             for (std::size_t t = 0; t < 200; ++t) {
                 model.push(x.data() + t * 16, rates.data());
