@@ -6,8 +6,10 @@
 #include <cstdlib>
 #include <new>
 
+#include "sanitizers.hpp"
+
 // Sanitizers replace malloc themselves; operator new is enough there.
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !SANITIZES_ADDRESSES && !SANITIZES_THREADS
 #define COUNTS_MALLOC 1
 #else
 #define COUNTS_MALLOC 0

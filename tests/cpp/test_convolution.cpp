@@ -132,7 +132,7 @@ TEST("a NaN marks the rows whose window holds it, in its channel only, whatever 
     const Case c{500, 3, 20, 2, 0.3, {{0, 260}, {260, 500}}};
     Data data = make_data(c);
     for (Index k = 0; k < c.window; ++k) data.filters[static_cast<std::size_t>(k * 2 + 1)] = 0.0;
-    for (const std::size_t missing : {0, 100, 101, 259, 260, 480, 499}) {
+    for (const std::size_t missing : {0U, 100U, 101U, 259U, 260U, 480U, 499U}) {
         data.x[missing * 3 + 1] = nan_value;
     }
     const Vector reference = expected(c, data, 1);

@@ -33,7 +33,6 @@ struct Dual {
     friend bool operator>(Dual a, Dual b) { return a.value > b.value; }
     friend bool operator>=(Dual a, Dual b) { return a.value >= b.value; }
     friend bool operator==(Dual a, Dual b) { return a.value == b.value; }
-    friend bool operator!=(Dual a, Dual b) { return a.value != b.value; }
 };
 
 /// Fourth-order central difference, for scalar functions without an algebraic derivative: exact to

@@ -505,7 +505,7 @@ TEST("groups: their value, prox, distance to the subdifferential, and what they 
     const Vector expected = {-0.5, 3.0 * 0.6, 5.0, 4.0 * 0.6, 6.0, 0.0};
     for (std::size_t j = 0; j < 6; ++j) CHECK_CLOSE(z[j], expected[j], 1e-15);
     norms.prox(Vector{100.0}, z);
-    for (const std::size_t j : {0, 1, 3}) CHECK(z[j] == 0.0 && !std::signbit(z[j]));
+    for (const std::size_t j : {0U, 1U, 3U}) CHECK(z[j] == 0.0 && !std::signbit(z[j]));
 
     Vector at_zero = {0.4, 3.0, 1.0, -4.0, 1.0, 1.0};
     norms.min_norm_subgradient(Vector(6, 0.0), at_zero);

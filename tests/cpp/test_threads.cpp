@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "check.hpp"
+#include "sanitizers.hpp"
 #include "spikeglm/backend/kernels.hpp"
 #include "spikeglm/backend/threads.hpp"
 #include "spikeglm/glm/fit.hpp"
@@ -129,7 +130,7 @@ TEST("several threads fit at once") {
     for (const FitResult& result : results) CHECK(result.coef == alone.coef);
 }
 
-#if !defined(__SANITIZE_THREAD__)  // which cannot follow a fork of a process with threads
+#if !SANITIZES_THREADS  // which cannot follow a fork of a process with threads
 TEST("a forked child fits after its parent has") {
     const Data data;
     const FitResult parent = data.fit_on(2);
