@@ -2,7 +2,13 @@
 
 #include <Eigen/Core>
 #include <algorithm>
+#include <bit>
+#include <type_traits>
 #include <utility>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 namespace spikeglm {
 namespace {
@@ -108,6 +114,45 @@ void add_events_kernel(const T* filters, std::ptrdiff_t window, std::ptrdiff_t n
     add(filters, window, n_basis, oldest_row, events, n_events, out);
 }
 
+template <class T>
+std::ptrdiff_t compress_kernel(const double* x, std::ptrdiff_t n, T* values, std::int32_t* rows) {
+    std::ptrdiff_t i = 0;
+    std::ptrdiff_t count = 0;
+#if defined(__AVX512F__) && defined(__AVX512VL__)
+    // Stored in full, and what is beyond the count overwritten by what follows: a masked store of
+    // compressed lanes is slow on some processors. count <= i, so that it stays within n.
+    __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    for (; i + 8 <= n; i += 8) {
+        const __m512d all = _mm512_loadu_pd(x + i);
+        const __mmask8 used = _mm512_cmp_pd_mask(all, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows + count),
+                            _mm256_maskz_compress_epi32(used, places));
+        const __m512d some = _mm512_maskz_compress_pd(used, all);
+        if constexpr (std::is_same_v<T, float>)
+            _mm256_storeu_ps(values + count, _mm512_cvtpd_ps(some));
+        else
+            _mm512_storeu_pd(values + count, some);
+        places = _mm256_add_epi32(places, _mm256_set1_epi32(8));
+        count += std::popcount(static_cast<unsigned>(used));
+    }
+#else
+    // Counted, not looked for: without an early end the compiler makes vectors of it.
+    if (std::count(x, x + n, 0.0) == 0) {
+        for (; i < n; ++i) {
+            values[i] = static_cast<T>(x[i]);
+            rows[i] = static_cast<std::int32_t>(i);
+        }
+        return n;
+    }
+#endif
+    for (; i < n; ++i) {
+        rows[count] = static_cast<std::int32_t>(i);
+        values[count] = static_cast<T>(x[i]);
+        count += x[i] != 0.0;
+    }
+    return count;
+}
+
 /// The sums stay in registers over all rows; a row of weights is read once.
 template <class T>
 void couple_kernel(const T* weights, std::ptrdiff_t n_outputs, const std::int32_t* rows,
@@ -138,6 +183,8 @@ template void add_events_kernel(const double*, std::ptrdiff_t, std::ptrdiff_t, s
                                 const HistoryEvent<double>*, std::ptrdiff_t, double*);
 template void add_events_kernel(const float*, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t,
                                 const HistoryEvent<float>*, std::ptrdiff_t, float*);
+template std::ptrdiff_t compress_kernel(const double*, std::ptrdiff_t, double*, std::int32_t*);
+template std::ptrdiff_t compress_kernel(const double*, std::ptrdiff_t, float*, std::int32_t*);
 template void couple_kernel(const double*, std::ptrdiff_t, const std::int32_t*, const double*,
                             std::ptrdiff_t, double*);
 template void couple_kernel(const float*, std::ptrdiff_t, const std::int32_t*, const float*,

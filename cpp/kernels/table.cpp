@@ -44,6 +44,8 @@ extern "C" SPIKEGLM_KERNEL_EXPORT const spikeglm::KernelTable* spikeglm_kernels(
         project_kernel<float>,
         add_events_kernel<double>,
         add_events_kernel<float>,
+        compress_kernel<double>,
+        compress_kernel<float>,
         couple_kernel<double>,
         couple_kernel<float>,
     };

@@ -1,4 +1,6 @@
 // Views, the cutting of rows into blocks, and the kernels against plain loops.
+#include <algorithm>
+#include <cmath>
 #include <complex>
 #include <cstring>
 #include <limits>
@@ -390,6 +392,35 @@ TEST("Fourier transforms hold the sums of the definition, and their products con
                 CHECK_CLOSE(std::abs(sample(out, i, lane) / n - sum), 0.0, 1e-12);
             }
     }
+}
+
+TEST("compress keeps what is not zero, in order, in both precisions") {
+    for (const Index n : {0, 1, 7, 8, 9, 64, 67})
+        for (const int every : {1, 2, 3, 1000}) {
+            // Every 1st, 2nd, ... is not zero; negative zeros are zeros, a NaN is not.
+            Vector x(at(n), -0.0);
+            Vector expected;
+            std::vector<std::int32_t> places;
+            for (Index i = 0; i < n; i += every) {
+                x[at(i)] = i == 6 ? std::nan("") : 0.5 + static_cast<double>(i);
+                expected.push_back(x[at(i)]);
+                places.push_back(static_cast<std::int32_t>(i));
+            }
+            const auto check = [&](auto values, auto kernel) {
+                // One element beyond, which is nobody's.
+                values.assign(at(n) + 1, 99);
+                std::vector<std::int32_t> rows(at(n) + 1, 99);
+                const Index count = kernel(x.data(), n, values.data(), rows.data());
+                CHECK(count == static_cast<Index>(expected.size()));
+                CHECK(values.back() == 99 && rows.back() == 99);
+                CHECK(std::equal(places.begin(), places.end(), rows.begin()));
+                for (Index i = 0; i < count; ++i)
+                    CHECK(static_cast<double>(values[at(i)]) == expected[at(i)] ||
+                          (std::isnan(values[at(i)]) && std::isnan(expected[at(i)])));
+            };
+            check(Vector(), kernels().compress);
+            check(std::vector<float>(), kernels().compress_single);
+        }
 }
 
 TEST("the configuration names what is in use") {

@@ -71,7 +71,8 @@ void MatrixView::load(std::ptrdiff_t first, std::ptrdiff_t count, double* out,
 const double* MatrixView::contiguous_row(std::ptrdiff_t row) const {
     const bool adjacent = col_stride == sizeof(double) || cols == 1;
     const auto address = reinterpret_cast<std::uintptr_t>(data);
-    const bool aligned = address % alignof(double) == 0 && row_stride % std::ptrdiff_t{alignof(double)} == 0;
+    const bool aligned =
+        address % alignof(double) == 0 && row_stride % std::ptrdiff_t{alignof(double)} == 0;
     if (type != ElementType::f64 || !adjacent || !aligned || row_stride < 0) return nullptr;
     return reinterpret_cast<const double*>(static_cast<const char*>(data) + row * row_stride);
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <stdexcept>
 
 #include "spikeglm/backend/kernels.hpp"
@@ -32,10 +31,8 @@ public:
           weights_(model.n_features * stride_),
           intercept_(stride_),
           eta_(stride_),
-          all_rows_(model.n_features),
           rows_(model.n_features),
           values_(model.n_features) {
-        std::iota(all_rows_.begin(), all_rows_.end(), 0);
         for (std::size_t o = 0; o < n_outputs_; ++o)
             intercept_.data()[o] = static_cast<T>(model.intercept[o]);
         for (std::size_t j = 0; j < model.n_features; ++j)
@@ -45,31 +42,23 @@ public:
     }
 
     void multiply(std::span<const double> features, double offset, double* eta) noexcept override {
-        std::size_t n = features.size();
-        const std::int32_t* rows = all_rows_.data();
-        // Counted, not looked for: without an early end the compiler makes vectors of it.
-        if (std::count(features.begin(), features.end(), 0.0) == 0) {
-            std::transform(features.begin(), features.end(), values_.begin(),
-                           [](double value) { return static_cast<T>(value); });
-        } else {
-            n = 0;
-            for (std::size_t j = 0; j < features.size(); ++j) {
-                rows_[n] = static_cast<std::int32_t>(j);
-                values_[n] = static_cast<T>(features[j]);
-                n += features[j] != 0.0;
-            }
-            rows = rows_.data();
-        }
+        const auto n_features = static_cast<std::ptrdiff_t>(features.size());
+        std::ptrdiff_t count = 0;
+        if constexpr (std::is_same_v<T, double>)
+            count = kernels().compress(features.data(), n_features, values_.data(), rows_.data());
+        else
+            count = kernels().compress_single(features.data(), n_features, values_.data(),
+                                              rows_.data());
         const T constant = static_cast<T>(offset);
         for (std::size_t o = 0; o < stride_; ++o) eta_.data()[o] = intercept_.data()[o] + constant;
-        const auto count = static_cast<std::ptrdiff_t>(n);
         for (std::size_t first = 0; first < stride_; first += strip) {
             const T* weights = weights_.data() + first * features.size();
             const auto width = static_cast<std::ptrdiff_t>(std::min(strip, stride_ - first));
             if constexpr (std::is_same_v<T, double>)
-                kernels().couple(weights, width, rows, values_.data(), count, eta_.data() + first);
+                kernels().couple(weights, width, rows_.data(), values_.data(), count,
+                                 eta_.data() + first);
             else
-                kernels().couple_single(weights, width, rows, values_.data(), count,
+                kernels().couple_single(weights, width, rows_.data(), values_.data(), count,
                                         eta_.data() + first);
         }
         std::copy_n(eta_.data(), n_outputs_, eta);
@@ -90,7 +79,7 @@ private:
     std::size_t n_outputs_;
     std::size_t stride_;  // outputs, padded
     AlignedArray<T> weights_, intercept_, eta_;
-    std::vector<std::int32_t> all_rows_, rows_;  // rows_: of the features that are not zero
+    std::vector<std::int32_t> rows_;  // of the features that are not zero, and their values
     std::vector<T> values_;
 };
 

@@ -79,7 +79,7 @@ constexpr std::ptrdiff_t fourier_scratch(const WavesView& waves) {
 /// Bytes to which the rows of weights and the outputs of `couple` are padded.
 inline constexpr std::size_t couple_alignment = 64;
 
-inline constexpr unsigned kernel_abi = 6;
+inline constexpr unsigned kernel_abi = 7;
 
 struct KernelTable {
     unsigned abi;
@@ -205,6 +205,13 @@ struct KernelTable {
     void (*add_events_single)(const float* filters, std::ptrdiff_t window, std::ptrdiff_t n_basis,
                               std::ptrdiff_t oldest_row, const HistoryEvent<float>* events,
                               std::ptrdiff_t n_events, float* out);
+
+    /// Writes the x[i] that are not zero (a NaN is not) and their places i < n; returns how many.
+    /// `values` and `rows` have room for n and hold nothing of use beyond.
+    std::ptrdiff_t (*compress)(const double* x, std::ptrdiff_t n, double* values,
+                               std::int32_t* rows);
+    std::ptrdiff_t (*compress_single)(const double* x, std::ptrdiff_t n, float* values,
+                                      std::int32_t* rows);
 
     /// out[o] += sum_i values[i] weights[rows[i] * n_outputs + o]. `weights` and `out` are aligned
     /// to couple_alignment, of which a row of n_outputs is a multiple.
