@@ -6,7 +6,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = {
-    "main": [str(CHECKOUT), "glum", "nemos", "scikit-learn", "scipy", "statsmodels"],
+    "main": [f"{CHECKOUT}[plot]", "glum", "nemos", "scikit-learn", "scipy", "statsmodels"],
     "adelie": ["adelie"],  # alone: importing it slows a process down
 }
 

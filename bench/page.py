@@ -12,7 +12,7 @@ from report import LIMIT, LIMITS
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmark.md"
 HEAD = """# Benchmark
 
-Made by `bench/page.py` from one run of `bench/run.py`; [bench/README.md](../bench/README.md) says
+Made by `bench/page.py` from what `bench/run.py` found; [bench/README.md](../bench/README.md) says
 what the workloads and the columns are. Ratios are medians over rounds, of times within a round, at
 equal accuracy; on a shared machine those under 1.7 are ties.
 """

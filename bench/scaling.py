@@ -74,6 +74,8 @@ def draw(times: dict[str, dict[str, list[tuple[int, float]]]]) -> None:
     axes[0].legend(frameon=False)
     figure.tight_layout()
     figure.savefig(PICTURE, metadata={"Date": None})
+    lines = PICTURE.read_text().splitlines()
+    PICTURE.write_text("\n".join(line.rstrip() for line in lines) + "\n")
 
 
 if __name__ == "__main__":
