@@ -3,9 +3,9 @@
     python bench/lazy.py [--bins 2000000]
 
 The shape of workload 4 (50 neurons, each on five history filters of all, Poisson ridge at tolerance
-0.01), from the counts of the neurons themselves, as one byte each. A tenth of the bins is fitted from a dense X
-and from a lazy design, all of them from the lazy design alone; each fit has its own process, whose
-largest resident size, counts and y included, is printed.
+0.01), from the counts of the neurons themselves, as one byte each. A tenth of the bins is fitted
+from a dense X and from a lazy design, all of them from the lazy design alone; each fit has its own
+process, whose largest resident size, counts and y included, is printed.
 """
 
 import argparse
